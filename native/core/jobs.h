@@ -1,0 +1,178 @@
+// The work the core does, as plain structs: the C++ side of src/linalg/jobs.ts, where each job's meaning is written down.
+// The glue checks every pointer and size before it fills one in; the core trusts the sizes, not the numbers.
+//
+// Matrices are row-major; symmetric ones are given by their lower triangle, and what lies above the diagonal is never read.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+namespace natgrad {
+
+enum class Status : int32_t { ok, notConverged, notPositiveDefinite, notFinite, outOfMemory };
+
+struct Report {
+  Status status = Status::ok;
+  double residual = 0;
+  int64_t iterations = 0;
+  bool converged = true;
+  double minEigenvalue;  // NaN where it is not computed
+  double damping = 0;    // what was really added to the diagonal
+  int64_t retries = 0;   // rungs of the ladder that were needed
+  double dot = 0;
+
+  Report();
+};
+
+struct ConvGeometry {
+  int64_t batch, inHeight, inWidth, channels;
+  int64_t kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth;
+  int64_t padTop, padLeft, outHeight, outWidth;
+
+  int64_t patchSize() const { return kernelHeight * kernelWidth * channels; }
+  int64_t patches() const { return batch * outHeight * outWidth; }
+};
+
+template <class T>
+struct FactorInput {
+  const T* data;
+  int64_t rows, columns;  // of a dense input; unused for patches
+  bool patches;
+  ConvGeometry geometry;  // of patches; unused for a dense input
+  double scale;
+};
+
+template <class T>
+struct FactorJob {
+  std::vector<FactorInput<T>> inputs;
+  bool homogeneous;
+  double decay;
+  T* factor;
+  int64_t size;
+};
+
+template <class T>
+struct DiagonalFactorInput {
+  const T* data;           // dense rows, or null
+  const int32_t* indices;  // or indices, each in [0, size); the glue has checked them
+  int64_t rows;            // number of rows, or of indices
+  double scale;
+};
+
+template <class T>
+struct DiagonalFactorJob {
+  std::vector<DiagonalFactorInput<T>> inputs;
+  double decay;
+  T* factor;
+  int64_t size;
+};
+
+// Damping of one matrix, or its share of the factored Tikhonov damping when there is a partner.
+template <class T>
+struct Damped {
+  double damping;
+  const T* partner;  // null for none
+  int64_t partnerSize;
+  bool partnerDiagonal;
+};
+
+template <class T>
+struct InverseJob {
+  const T* matrix;
+  int64_t size;
+  Damped<T> damped;
+  T* out;
+};
+
+template <class T>
+struct DiagonalInverseJob {
+  const T* diagonal;
+  int64_t size;
+  Damped<T> damped;
+  T* out;
+};
+
+enum class RootMethod : int32_t { automatic, denmanBeavers, eigen, newtonSchulzMinimax, newtonSchulz, coupledNewton };
+
+template <class T>
+struct InverseRootJob {
+  const T* matrix;
+  int64_t size;
+  Damped<T> damped;
+  int32_t p;
+  RootMethod method;
+  double tolerance;
+  int64_t maxIterations;
+  T* out;
+};
+
+template <class T>
+struct EighJob {
+  const T* matrix;
+  int64_t size;
+  T* values;
+  T* vectors;
+};
+
+enum class MatrixForm : int32_t { full, lower, diagonal };
+
+template <class T>
+struct KroneckerJob {
+  const T* left;
+  int64_t leftSize;
+  MatrixForm leftForm;
+  const T* right;
+  int64_t rightSize;
+  MatrixForm rightForm;
+  const T* input;
+  const T* inputLast;  // null when V is all in input
+  T* out;
+  T* outLast;
+};
+
+template <class T>
+struct ScaleJob {
+  const T* diagonal;
+  const T* input;
+  T* out;
+  int64_t size;
+};
+
+template <class T>
+struct UpdateJob {
+  T* weights;
+  const T* direction;
+  T* velocity;  // null for none
+  int64_t size;
+  double momentum, step, shrink;
+};
+
+template <class T>
+struct CombineTerm {
+  const T* data;
+  double scale;
+};
+
+template <class T>
+struct CombineJob {
+  std::vector<CombineTerm<T>> terms;
+  T* out;
+  int64_t size;
+};
+
+template <class T>
+using TypedJob = std::variant<FactorJob<T>, DiagonalFactorJob<T>, InverseJob<T>, DiagonalInverseJob<T>, InverseRootJob<T>,
+                              EighJob<T>, KroneckerJob<T>, ScaleJob<T>, UpdateJob<T>, CombineJob<T>>;
+using Job = std::variant<TypedJob<float>, TypedJob<double>>;
+using Phase = std::vector<Job>;
+using Phases = std::vector<Phase>;
+using Reports = std::vector<std::vector<Report>>;
+
+struct Backend;
+
+// Runs the phases one after the other, the jobs of each phase on up to `threads` threads (the caller's and threads - 1 of the
+// pool's). Same bits whatever `threads` is. Never throws: what goes wrong is in the reports.
+Reports run(const Backend& backend, const Phases& phases, int threads);
+
+}  // namespace natgrad

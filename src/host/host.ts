@@ -1,0 +1,32 @@
+import type * as tf from '@tensorflow/tfjs';
+
+/**
+ * How this package reads and writes the memory of the tfjs backend that is running.
+ *
+ * cpu and wasm hand out their own storage without a copy; every other backend is read by `dataSync` and written by
+ * replacing a variable's value.
+ */
+export interface Host {
+  /** The tfjs backend this is for, as `tf.getBackend()` names it. */
+  readonly backendName: string;
+  /** Whether `read` and `update` work on the backend's own storage. */
+  readonly zeroCopy: boolean;
+
+  /**
+   * The values of a float32 tensor, row-major. May be the backend's live storage: never write to it, and never hold it across a
+   * tfjs call (an allocation may move the heap of wasm).
+   */
+  read(tensor: tf.Tensor): Float32Array;
+
+  /** The same for int32 tensors (embedding indices). */
+  readIndices(tensor: tf.Tensor): Int32Array;
+
+  /** A new float32 tensor whose values `fill` writes; it starts as zeros. */
+  create(shape: number[], fill: (values: Float32Array) => void): tf.Tensor;
+
+  /**
+   * Lets `write` change the values of variables in place where the storage belongs to nobody else, and on copies that are then
+   * assigned where it does not. `values[i]` are those of `variables[i]`. No tfjs call may be made inside `write`.
+   */
+  update(variables: tf.Variable[], write: (values: Float32Array[]) => void): void;
+}

@@ -1,0 +1,235 @@
+/**
+ * The work a back end does for the rest of the package, as plain data.
+ *
+ * TypeScript decides what is to be computed and describes it as jobs; the addon (or the reference implementation, which
+ * takes the same jobs) computes. Jobs come in phases: the jobs of one phase may run at the same time on several threads and
+ * must not write what another of them reads or writes; a phase starts when the one before it is finished.
+ *
+ * All matrices are row-major. A symmetric matrix is given by its lower triangle; what lies above the diagonal is never read
+ * and never written, except in the results of `inverse` and `inverseRoot`, which are full symmetric matrices.
+ * All arrays of one job have one dtype, float32 or float64, and the job computes in it.
+ */
+
+export type FloatArray = Float32Array | Float64Array;
+
+/** Where the patches of a two-dimensional convolution lie in its NHWC input. All in elements; padding is before/top and left. */
+export interface ConvGeometry {
+  batch: number;
+  inHeight: number;
+  inWidth: number;
+  channels: number;
+  kernelHeight: number;
+  kernelWidth: number;
+  strideHeight: number;
+  strideWidth: number;
+  dilationHeight: number;
+  dilationWidth: number;
+  padTop: number;
+  padLeft: number;
+  outHeight: number;
+  outWidth: number;
+}
+
+/** `rows` vectors of `columns` elements, one after the other. */
+export interface DenseRows {
+  data: FloatArray;
+  rows: number;
+  columns: number;
+}
+
+/** The patches of an NHWC image batch as rows, flattened in the order (kernelHeight, kernelWidth, channels). */
+export interface PatchRows {
+  data: FloatArray;
+  geometry: ConvGeometry;
+}
+
+/**
+ * `factor = decay * factor + sum over inputs of scale * X'X`, on the lower triangle.
+ * With `homogeneous`, every row of X has a 1 appended, so `size` is the number of columns plus one.
+ * An input that is not finite leaves the factor untouched and is reported as `notFinite`.
+ */
+export interface FactorJob {
+  op: 'factor';
+  inputs: ((DenseRows | PatchRows) & { scale: number })[];
+  homogeneous: boolean;
+  decay: number;
+  factor: FloatArray;
+  size: number;
+}
+
+/** `factor[j] = decay * factor[j] + sum over inputs of scale * (sum of x[r][j]^2 over rows, or the count of index j)`. */
+export interface DiagonalFactorJob {
+  op: 'diagonalFactor';
+  inputs: ((DenseRows | { indices: Int32Array }) & { scale: number })[];
+  decay: number;
+  factor: FloatArray;
+}
+
+/**
+ * Which damping a factor gets. With a `partner`, the factored Tikhonov damping of a Kronecker pair:
+ * `sqrt(damping) * sqrt((tr M / size) / (tr P / partner size))`, M this matrix, P the partner (pi = 1 if either trace is not positive).
+ * A partner of `diagonal: true` is a vector. Without a partner, `damping` itself.
+ */
+export interface Damped {
+  damping: number;
+  partner?: { matrix: FloatArray; size: number; diagonal?: boolean };
+}
+
+/** `out = (matrix + damping I)^-1`, full and exactly symmetric. A zero matrix gives `I / damping`. */
+export interface InverseJob extends Damped {
+  op: 'inverse';
+  matrix: FloatArray;
+  size: number;
+  out: FloatArray;
+}
+
+/** `out[i] = 1 / (diagonal[i] + damping)`. */
+export interface DiagonalInverseJob extends Damped {
+  op: 'diagonalInverse';
+  diagonal: FloatArray;
+  out: FloatArray;
+}
+
+/**
+ * How an inverse p-th root is computed. `auto` follows the table of sizes and condition bounds that was measured;
+ * the others are for comparison and for the cases their names say.
+ */
+export type RootMethod =
+  | 'auto'
+  | 'denmanBeavers' // product form, interval scaling; p = 2, and p = 4 by applying it twice
+  | 'eigen'
+  | 'newtonSchulzMinimax' // coupled, Chen-Chow / CANS cubic coefficients for the known interval
+  | 'newtonSchulz' // coupled, classic 3/2, -1/2
+  | 'coupledNewton'; // Iannazzo; any p
+
+/** `out = (matrix + damping I)^(-1/p)`, full and exactly symmetric. */
+export interface InverseRootJob extends Damped {
+  op: 'inverseRoot';
+  matrix: FloatArray;
+  size: number;
+  p: 1 | 2 | 4;
+  method: RootMethod;
+  /** Stop when the iteration's own residual is below this; 0 chooses by dtype (1e-4 float32, 1e-10 float64). */
+  tolerance: number;
+  /** At most this many iterations; 0 chooses by method. */
+  maxIterations: number;
+  out: FloatArray;
+}
+
+/** Eigenvalues ascending in `values`; `vectors` holds the eigenvectors as columns: `matrix = V diag(values) V'`. */
+export interface EighJob {
+  op: 'eigh';
+  matrix: FloatArray;
+  size: number;
+  values: FloatArray;
+  vectors: FloatArray;
+}
+
+/** How a symmetric matrix is held: all of it, its lower triangle only (a factor), or its diagonal as a vector. */
+export type MatrixForm = 'full' | 'lower' | 'diagonal';
+
+/**
+ * `out = left * V * right` with V the `leftSize` by `rightSize` matrix whose rows are those of `input` followed, if given, by the
+ * single row `inputLast` (the bias under its kernel); `outLast` goes with it. The report's `dot` is the inner product of V and
+ * the result.
+ */
+export interface KroneckerJob {
+  op: 'kronecker';
+  left: FloatArray;
+  leftSize: number;
+  leftForm: MatrixForm;
+  right: FloatArray;
+  rightSize: number;
+  rightForm: MatrixForm;
+  input: FloatArray;
+  inputLast?: FloatArray;
+  out: FloatArray;
+  outLast?: FloatArray;
+}
+
+/** `out[i] = input[i] * diagonal[i]`; the report's `dot` is the inner product of input and out. */
+export interface ScaleJob {
+  op: 'scale';
+  diagonal: FloatArray;
+  input: FloatArray;
+  out: FloatArray;
+}
+
+/**
+ * One pass over a variable: `velocity = momentum * velocity + step * direction`, then `weights = shrink * weights + velocity`.
+ * Without a velocity: `weights = shrink * weights + step * direction`.
+ */
+export interface UpdateJob {
+  op: 'update';
+  weights: FloatArray;
+  direction: FloatArray;
+  velocity?: FloatArray;
+  momentum: number;
+  step: number;
+  shrink: number;
+}
+
+/** `out[i] = sum over terms of scale * data[i]`; `out` may be the data of a term. */
+export interface CombineJob {
+  op: 'combine';
+  terms: { data: FloatArray; scale: number }[];
+  out: FloatArray;
+}
+
+export type Job =
+  | FactorJob
+  | DiagonalFactorJob
+  | InverseJob
+  | DiagonalInverseJob
+  | InverseRootJob
+  | EighJob
+  | KroneckerJob
+  | ScaleJob
+  | UpdateJob
+  | CombineJob;
+
+export type Status = 'ok' | 'notConverged' | 'notPositiveDefinite' | 'notFinite' | 'outOfMemory';
+
+/**
+ * What became of one job. With any status but `ok` (and `notConverged`, whose result is the best iterate), outputs are unchanged.
+ */
+export interface Report {
+  status: Status;
+  /** Normalised residual of an iteration or factorisation, `|I - XM| / sqrt(size)` or its proxy; 0 where there is none. */
+  residual: number;
+  iterations: number;
+  converged: boolean;
+  /** Lower bound or estimate of the smallest eigenvalue of the damped matrix; NaN where it is not computed. */
+  minEigenvalue: number;
+  /** The damping that was really added, after pi and after the ladder of retries. */
+  damping: number;
+  /** How many rungs of the ladder (float64, more damping, clipped eigenvalues) were needed; 0 if the first attempt held. */
+  retries: number;
+  /** Only for `kronecker` and `scale`: inner product of input and output. */
+  dot: number;
+}
+
+/** Work that was handed to the back end's own thread. Its buffers belong to it until it is finished. */
+export interface Pending {
+  /** True when `wait` would return at once. */
+  readonly finished: boolean;
+  /** Blocks until the work is done; may be called again and returns the same reports. */
+  wait(): Report[][];
+  /** The same without blocking the event loop. */
+  promise(): Promise<Report[][]>;
+}
+
+/** What computes jobs. Both forms run the same code and give the same bits. */
+export interface Kernels {
+  readonly name: 'cpu' | 'reference';
+  run(phases: Job[][]): Report[][];
+  /**
+   * Runs the phases on the back end's own thread, after all that was submitted before. The inputs of `factor` and
+   * `diagonalFactor` jobs are copied before this returns; every other buffer must not be touched until `wait` has returned.
+   */
+  submit(phases: Job[][]): Pending;
+  /** Index of the first array that holds a NaN or an infinity, or -1. */
+  firstNonFinite(arrays: FloatArray[]): number;
+  /** How many threads work on the jobs of one phase. */
+  threads: number;
+}

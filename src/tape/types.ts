@@ -1,0 +1,107 @@
+import type * as tf from '@tensorflow/tfjs';
+
+import type { ConvGeometry } from '../linalg/jobs';
+
+/** One node of tfjs's autodiff tape, as far as this package reads it. */
+export interface TapeNode {
+  id: number;
+  kernelName: string;
+  inputs: Record<string, tf.Tensor>;
+  outputs: tf.Tensor[];
+  saved?: tf.Tensor[];
+  gradient?: (dys: tf.Tensor[]) => Record<string, () => tf.Tensor>;
+}
+
+/** What the variables of one group do to their input. */
+export type LayerKind =
+  | 'dense' // z = a W (+ b); Dense, 1x1 convolutions as such, and the kernels of SimpleRNN, LSTM, GRU
+  | 'conv2d' // z = conv2d(a, W) (+ b), NHWC; also Conv1D
+  | 'depthwiseConv2d'
+  | 'embedding' // z = rows of W picked by indices
+  | 'scaleShift' // z = gamma * xhat + beta: BatchNorm and LayerNorm in training
+  | 'bias' // a bias that is no part of a group above
+  | 'other'; // not understood: only its gradient is known
+
+/**
+ * One place of the graph where a group of variables is used. `activation` and `output` are tensors of the tape and live only
+ * while it does.
+ */
+export interface Use {
+  /** What the kernel is applied to: rows [.., in] for dense, NHWC for convolutions, int32 indices for embedding, xhat for scaleShift. */
+  activation?: tf.Tensor;
+  /** The pre-activation z; the tensor whose gradient is g. */
+  output: tf.Tensor;
+  /** Shape [rows, out] as which `output` and its gradient are read: rows = examples x positions. */
+  rows: number;
+  /** conv2d and depthwiseConv2d only. */
+  geometry?: ConvGeometry;
+  /** Dense: the kernel is used transposed, z = a W'. */
+  transposed?: boolean;
+  /** GRU's recurrent kernel is used in two blocks of columns: where this use's block begins and how wide it is. */
+  columns?: { begin: number; size: number };
+}
+
+/** A group of variables that share their curvature block: a kernel with its bias, a gamma with its beta, or one variable alone. */
+export interface Layer {
+  kind: LayerKind;
+  /** In the order kernel, bias (gamma, beta). Missing members of the group are undefined. */
+  variables: tf.Variable[];
+  /** Names the role of each entry of `variables`. */
+  roles: ('kernel' | 'bias' | 'gamma' | 'beta' | 'table' | 'variable')[];
+  /** Size of one input row (patch) and one output row; 0 where it has no meaning. */
+  inputSize: number;
+  outputSize: number;
+  uses: Use[];
+  /** Why the group is 'other' or 'bias', in words for `summary()`. */
+  reason?: string;
+}
+
+/** The kind of predictive distribution that a tensor of the graph parameterises. */
+export type Distribution = 'categorical' | 'bernoulli' | 'gaussian';
+
+/** A tensor that parameterises a predictive distribution, found by walking back from the loss. */
+export interface Head {
+  distribution: Distribution;
+  /** Logits of categorical (last axis) and bernoulli, mean of gaussian. */
+  parameters: tf.Tensor;
+  /** Softmax or sigmoid of the parameters if the graph has it. */
+  probabilities?: tf.Tensor;
+  /** Gaussian: the other side of the difference, the target. */
+  target?: tf.Tensor;
+}
+
+/** What `record` hands to its callback once the forward pass is on the tape and nothing is released yet. */
+export interface Recording {
+  /** The user's loss. */
+  loss: tf.Scalar;
+  layers: Layer[];
+  /** Empty when no predictive distribution was recognised; never guessed. */
+  heads: Head[];
+  /**
+   * How many terms the loss averages over: the rows of the heads. Heads that are joined (stacked, concatenated) before the loss add
+   * up, as the time steps of a sequence do; heads of separate losses that are added (several outputs) share their examples.
+   * Without a head, the leading dimension of the first layer's output.
+   */
+  examples: number;
+  /**
+   * Reverse walk over the tape from seeded tensors (cotangents of their shape) to targets, keyed by tensor id. Only what lies on
+   * a path is computed; the caller disposes the result (or is inside a tidy). Nothing of it is recorded.
+   */
+  backward(seeds: ReadonlyMap<number, tf.Tensor>, targets: Iterable<tf.Tensor>): Map<number, tf.Tensor>;
+}
+
+export interface RecordResult {
+  value: tf.Scalar;
+  /** By variable name, as tf.variableGrads gives them; variables the loss does not depend on have null. */
+  grads: tf.NamedTensorMap;
+}
+
+export interface RecordHooks {
+  /**
+   * After the user's function ran. What it returns are further tensors of the tape whose gradients (of the loss) are wanted.
+   * Runs inside a tidy with recording off.
+   */
+  onForward(recording: Recording): tf.Tensor[] | void;
+  /** After the backward pass, with the gradients of those tensors, in order; `layers` are still alive. Runs inside a tidy. */
+  onBackward?(recording: Recording, gradients: (tf.Tensor | null)[]): void;
+}
