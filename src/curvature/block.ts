@@ -1,83 +1,118 @@
 import type { ConvGeometry, FloatArray, Job, Report } from '../linalg/jobs';
 
-/** What the forward and backward pass say about one use of a layer, as plain arrays: `(a, g)` in the canonical [N, R, d]. */
-export interface Sample {
-  /**
-   * Input rows, image patches, or embedding indices. Missing where the layer's kind has none (bias).
-   */
-  activation?:
-    | { data: FloatArray; rows: number; columns: number }
-    | { data: FloatArray; geometry: ConvGeometry }
-    | { indices: Int32Array };
-  /** Gradients at the pre-activation, [rows, columns], of the un-averaged loss of each example (algorithms E0). */
-  outputGradient: { data: FloatArray; rows: number; columns: number };
+/** `rows` vectors of `columns` elements. */
+export interface Rows {
+  data: FloatArray;
+  rows: number;
+  columns: number;
 }
 
-/** Everything one update of the factors is computed from. */
+/** What one use of a layer was applied to: input rows, the NHWC images whose patches are its rows, or embedding indices. */
+export type Activation = Rows | { data: FloatArray; geometry: ConvGeometry } | { indices: Int32Array };
+
+/**
+ * What one pass over a batch says about one layer. A backward pass of an estimator with several (exact, or several draws) brings
+ * only output gradients or scores again: the activations of a batch are the same for all of them.
+ */
 export interface Statistics {
-  /** Number of examples N in the batch. */
+  /** Terms of the mean loss: the examples N of the batch, times the positions that have a prediction of their own. */
   examples: number;
-  /** One entry per use of the layer in the graph (several for shared weights and recurrent layers). */
-  uses: Sample[];
-  /** Sum over examples of the score of each variable of the block, for blocks that need no (a, g). */
+  /** One entry per use of the layer (several for shared weights and recurrent layers). */
+  activations?: Activation[];
+  /**
+   * One entry per use: gradients g at the pre-activation of the un-averaged loss of each example, [examples x positions, out].
+   */
+  outputGradients?: Rows[];
+  /** For each variable the sum over the batch of its scores, for structures that need no (a, g). */
   scores?: FloatArray[];
-  /** Weight of these statistics relative to a whole estimate: 1, or 1/K for each of K exact or sampled backward passes. */
-  weight: number;
+  /**
+   * What output gradients and scores are still to be multiplied with to belong to the un-averaged loss: the number of terms when
+   * they are gradients of a mean loss. Default 1.
+   */
+  gradientScale?: number;
 }
 
-/** Sizes and names of what a block covers; enough to build one without a network. */
+/** How new statistics enter a moving average: `factor = decay * factor + scale * (factor of these statistics)`. */
+export interface AverageStep {
+  decay: number;
+  scale: number;
+}
+
+/** What a block covers; enough to build one without a network. */
 export interface BlockShape {
-  /** Variable names, in the order of the gradients: kernel, then bias. */
+  /** Names of the variables in the order of their gradients: kernel, then bias. */
   names: string[];
   shapes: number[][];
-  inputSize: number;
-  outputSize: number;
-  bias: boolean;
 }
 
+/** One row of `optimizer.summary()`. */
 export interface BlockSummary {
-  variables: string[];
-  /** Name of the structure, e.g. 'kroneckerFactored'. */
+  variables: string;
   structure: string;
-  /** Sizes of the matrices it keeps, e.g. '785 x 785, 80 x 80'. */
-  sizes: string;
+  /** Sizes of the matrices that are kept, e.g. '785 x 785, 80 x 80'. */
+  matrices: string;
   parameters: number;
   bytes: number;
-  /** Why this structure and not a better one, where it is a fallback. */
-  reason?: string;
+  /** Why this structure and not a finer one; empty where it is the finest on offer. */
+  reason: string;
+}
+
+/** What a refresh came to. */
+export interface RefreshOutcome {
+  /** Matrices whose inverse could not be had; the previous one stays in use. */
+  failures: number;
+  /** Matrices that needed float64, more damping or clipped eigenvalues. */
+  retries: number;
+  /** Smallest eigenvalue estimate of the damped matrices; NaN when none was computed. */
+  minEigenvalue: number;
 }
 
 /**
- * One block of an approximate Fisher matrix: it says what is to be computed (as jobs of the linear algebra), and a back end computes.
- * A block never touches a tensor and never runs a job itself, so that the jobs of all layers run together.
+ * One block of an approximate Fisher matrix. It says what is to be computed, as jobs of the linear algebra, and a back end
+ * computes; it touches no tensor and runs no job, so that the jobs of all layers can run together, on any thread.
  */
 export interface CurvatureBlock {
+  /** Name of the structure, e.g. 'kroneckerFactored'. */
   readonly structure: string;
   readonly shape: BlockShape;
+  /** Whether `update` wants (a, g) or the scores of the variables. */
+  readonly needs: 'factors' | 'scores';
 
-  /** Jobs that bring the factors up to date: `F = decay F + (1 - decay) F_batch`, weighted-average start. */
-  updateJobs(statistics: Statistics[], decay: number): Job[];
-
-  /** Jobs that make new inverses from the factors as they are when the jobs run. `lambda` is the damping of the whole block. */
-  refreshJobs(lambda: number): Job[];
+  /** Jobs that bring the factors up to date with what `statistics` holds. */
+  updateJobs(statistics: Statistics, average: AverageStep): Job[];
 
   /**
-   * Takes over what the jobs of the last `refreshJobs` computed. Where one failed the previous inverse stays. Returns how many failed.
+   * Jobs that compute new inverses, with the damping `lambda` of the whole block, from the factors as they are when the jobs run.
+   * The inverses in use stay untouched until `install`.
    */
-  install(reports: Report[]): number;
+  refreshJobs(lambda: number): Job[];
+
+  /** Takes over what the jobs of the last `refreshJobs` computed, given their reports. Where one failed the previous inverse stays. */
+  install(reports: Report[]): RefreshOutcome;
+
+  /** Whether there is an inverse to precondition with. */
+  readonly ready: boolean;
 
   /** Jobs that compute `directions = (block + damping)^-1 gradients` with the installed inverses. */
   preconditionJobs(gradients: FloatArray[], directions: FloatArray[]): Job[];
 
-  /** Jobs that compute `products = block vectors`, undamped, from the factors. */
+  /** Jobs that compute `products = block vectors`, without damping, from the factors. */
   multiplyJobs(vectors: FloatArray[], products: FloatArray[]): Job[];
 
-  /** The undamped block as a dense matrix over its variables' elements in row-major order, kernel before bias. */
+  /** The block without damping as a dense matrix over its variables' elements in row-major order, kernel before bias. */
   toDense(): Float64Array;
 
-  /** Arrays that a checkpoint must hold, by name; `load` takes them back. */
+  /** Every array a checkpoint must hold, live, by name: loading is writing into them. */
   state(): Record<string, FloatArray>;
-  load(state: Record<string, FloatArray>): void;
+
+  /** Declares the arrays of `state()` loaded: the inverses among them are installed if `ready`. */
+  loaded(ready: boolean): void;
 
   summary(): BlockSummary;
+}
+
+/** The smaller of two numbers, where NaN stands for 'not known'. */
+export function least(a: number, b: number): number {
+  if (Number.isNaN(a)) return b;
+  return Number.isNaN(b) ? a : Math.min(a, b);
 }

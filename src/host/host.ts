@@ -3,13 +3,13 @@ import type * as tf from '@tensorflow/tfjs';
 /**
  * How this package reads and writes the memory of the tfjs backend that is running.
  *
- * cpu and wasm hand out their own storage without a copy; every other backend is read by `dataSync` and written by
- * replacing a variable's value.
+ * cpu and wasm hand out their own storage without a copy, for reading and for filling new tensors; every other backend is read by
+ * `dataSync` and filled from arrays.
  */
 export interface Host {
   /** The tfjs backend this is for, as `tf.getBackend()` names it. */
   readonly backendName: string;
-  /** Whether `read` and `update` work on the backend's own storage. */
+  /** Whether `read` hands out the backend's own storage, and `create` fills it. */
   readonly zeroCopy: boolean;
 
   /**
@@ -25,8 +25,8 @@ export interface Host {
   create(shape: number[], fill: (values: Float32Array) => void): tf.Tensor;
 
   /**
-   * Lets `write` change the values of variables in place where the storage belongs to nobody else, and on copies that are then
-   * assigned where it does not. `values[i]` are those of `variables[i]`. No tfjs call may be made inside `write`.
+   * Gives variables new values: `write` changes `values[i]`, which starts as a copy of those of `variables[i]`, and what it leaves there is
+   * assigned. If it throws, the variables stay as they were. No tfjs call may be made inside `write`.
    */
   update(variables: tf.Variable[], write: (values: Float32Array[]) => void): void;
 }

@@ -48,7 +48,10 @@ export interface Layer {
   variables: tf.Variable[];
   /** Names the role of each entry of `variables`. */
   roles: ('kernel' | 'bias' | 'gamma' | 'beta' | 'table' | 'variable')[];
-  /** Size of one input row (patch) and one output row; 0 where it has no meaning. */
+  /**
+   * Size of one input row (patch, of all channels) and one output row; 0 where it has no meaning. For an embedding the number of
+   * its rows; for a kernel that is used in blocks of columns, all of its columns.
+   */
   inputSize: number;
   outputSize: number;
   uses: Use[];
@@ -62,11 +65,14 @@ export type Distribution = 'categorical' | 'bernoulli' | 'gaussian';
 /** A tensor that parameterises a predictive distribution, found by walking back from the loss. */
 export interface Head {
   distribution: Distribution;
-  /** Logits of categorical (last axis) and bernoulli, mean of gaussian. */
+  /**
+   * Logits of categorical (last axis) and bernoulli, mean of gaussian. It names what to seed: a model releases it as soon as it is
+   * used, so its values may be gone (`isDisposed`) when the loss is there.
+   */
   parameters: tf.Tensor;
-  /** Softmax or sigmoid of the parameters if the graph has it. */
+  /** Softmax or sigmoid of the parameters; always there for categorical and bernoulli, and readable. */
   probabilities?: tf.Tensor;
-  /** Gaussian: the other side of the difference, the target. */
+  /** Gaussian: the other side of the difference, the target, where the loss has one. */
   target?: tf.Tensor;
 }
 
@@ -92,7 +98,7 @@ export interface Recording {
 
 export interface RecordResult {
   value: tf.Scalar;
-  /** By variable name, as tf.variableGrads gives them; variables the loss does not depend on have null. */
+  /** By variable name, as tf.variableGrads gives them: no entry for a variable the loss does not depend on, null for one that is not trainable. */
   grads: tf.NamedTensorMap;
 }
 

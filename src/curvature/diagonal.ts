@@ -1,0 +1,124 @@
+/**
+ * Diagonal of the Fisher matrix for any variable, from the score of the whole batch.
+ *
+ * With targets drawn from the model's own distribution the scores s_n of the examples are independent and have mean zero, so
+ *
+ *     E[(sum_n s_n)^2] = sum_n E[s_n^2],    F_ii ~ (sum_n s_n,i)^2 / N
+ *
+ * is an unbiased estimate that needs no gradient per example (kfac-jax calls it the naive diagonal). With the true targets (empirical
+ * Fisher) the scores share the mean gradient and the estimate is too large by about N times its square: more damping, not less.
+ */
+import type { FloatArray, Job, Report } from '../linalg/jobs';
+import type {
+  AverageStep,
+  BlockShape,
+  BlockSummary,
+  CurvatureBlock,
+  RefreshOutcome,
+  Statistics,
+} from './block';
+import { allocate, type Precision } from './factor';
+
+export interface DiagonalOptions {
+  shape: BlockShape;
+  precision?: Precision;
+  /** Why the layer has no finer block, for the summary. */
+  reason?: string;
+}
+
+export class DiagonalBlock implements CurvatureBlock {
+  readonly structure = 'diagonal';
+  readonly shape: BlockShape;
+  readonly needs = 'scores';
+  ready = false;
+
+  private readonly reason: string;
+  private readonly moments: FloatArray[];
+  private readonly inverses: FloatArray[];
+  private readonly upcoming: FloatArray[];
+
+  constructor({ shape, precision = 'float32', reason = '' }: DiagonalOptions) {
+    this.shape = shape;
+    this.reason = reason;
+    const sizes = shape.shapes.map((dimensions) => dimensions.reduce((product, d) => product * d, 1));
+    this.moments = sizes.map((size) => allocate(precision, size));
+    this.inverses = sizes.map((size) => allocate(precision, size));
+    this.upcoming = sizes.map((size) => allocate(precision, size));
+  }
+
+  updateJobs({ examples, scores, gradientScale = 1 }: Statistics, { decay, scale }: AverageStep): Job[] {
+    if (!scores) return [];
+    return scores.map((data, i) => ({
+      op: 'diagonalFactor',
+      inputs: [{ data, rows: 1, columns: data.length, scale: (scale * gradientScale ** 2) / examples }],
+      decay,
+      factor: this.moments[i],
+    }));
+  }
+
+  refreshJobs(lambda: number): Job[] {
+    return this.moments.map((diagonal, i) => ({
+      op: 'diagonalInverse',
+      diagonal,
+      damping: lambda,
+      out: this.upcoming[i],
+    }));
+  }
+
+  install(reports: Report[]): RefreshOutcome {
+    let failures = 0;
+    reports.forEach((report, i) => {
+      if (report.status === 'ok') {
+        [this.inverses[i], this.upcoming[i]] = [this.upcoming[i], this.inverses[i]];
+      } else {
+        failures++;
+        if (!this.ready) this.inverses[i].fill(1 / report.damping);
+      }
+    });
+    this.ready = true;
+    return { failures, retries: 0, minEigenvalue: NaN };
+  }
+
+  preconditionJobs(gradients: FloatArray[], directions: FloatArray[]): Job[] {
+    return this.products(this.inverses, gradients, directions);
+  }
+
+  multiplyJobs(vectors: FloatArray[], products: FloatArray[]): Job[] {
+    return this.products(this.moments, vectors, products);
+  }
+
+  private products(diagonals: FloatArray[], inputs: FloatArray[], outs: FloatArray[]): Job[] {
+    return diagonals.map((diagonal, i) => ({ op: 'scale', diagonal, input: inputs[i], out: outs[i] }));
+  }
+
+  toDense(): Float64Array {
+    const diagonal = this.moments.flatMap((moment) => Array.from(moment));
+    const n = diagonal.length;
+    const dense = new Float64Array(n * n);
+    diagonal.forEach((value, i) => (dense[i * n + i] = value));
+    return dense;
+  }
+
+  state(): Record<string, FloatArray> {
+    const state: Record<string, FloatArray> = {};
+    this.moments.forEach((moment, i) => (state[`F${i}`] = moment));
+    this.inverses.forEach((inverse, i) => (state[`inverseF${i}`] = inverse));
+    return state;
+  }
+
+  loaded(ready: boolean): void {
+    this.ready = ready;
+  }
+
+  summary(): BlockSummary {
+    const parameters = this.moments.reduce((sum, moment) => sum + moment.length, 0);
+    return {
+      variables: this.shape.names.join(', '),
+      structure: this.structure,
+      matrices: `diagonal ${parameters}`,
+      parameters,
+      bytes: 3 * this.moments.reduce((sum, moment) => sum + moment.byteLength, 0),
+      reason: this.reason,
+    };
+  }
+}

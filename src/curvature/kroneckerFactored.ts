@@ -1,0 +1,179 @@
+/**
+ * Kronecker-factored block (K-FAC): Martens & Grosse 2015, "Optimizing Neural Networks with Kronecker-factored Approximate
+ * Curvature"; for convolutions Grosse & Martens 2016 (KFC); for weights that are used several times Martens, Ba & Johnson 2018.
+ *
+ * With input rows a~ = [a; 1] (image patches for a convolution) and gradients g at the pre-activation, over N examples with R rows each
+ * (positions, time steps):
+ *
+ *     A = 1/(N R) sum_{n,r} a~ a~'      G = 1/N sum_{n,r} g g'      F = A (x) G
+ *
+ * so the R of KFC's Omega = R * mean stands in G, and the same lambda means the same damping for every layer. The kernel of tfjs is
+ * [in, out] with the bias as one more row, hence
+ *
+ *     (F + damping)^-1 V = (A + pi sqrt(lambda) I)^-1 V (G + sqrt(lambda) / pi I)^-1,   pi^2 = (tr A / dim A) / (tr G / dim G).
+ */
+import type { FloatArray, Job, Report } from '../linalg/jobs';
+import {
+  least,
+  type Activation,
+  type AverageStep,
+  type BlockShape,
+  type BlockSummary,
+  type CurvatureBlock,
+  type RefreshOutcome,
+  type Statistics,
+} from './block';
+import { Factor, type Precision } from './factor';
+
+export interface KroneckerFactoredOptions {
+  shape: BlockShape;
+  /** Length of an input row or patch, without the homogeneous coordinate; the number of indices of an embedding. */
+  inputSize: number;
+  outputSize: number;
+  /** Whether the second variable is the bias. */
+  bias: boolean;
+  /** Keep only the diagonal of A: exact for one-hot inputs (embeddings). */
+  diagonalInput?: boolean;
+  /** The kernel is [out, in] and used transposed; never with a bias. */
+  transposed?: boolean;
+  precision?: Precision;
+  /** Shown in the summary when `diagonalInput` is a fallback. */
+  reason?: string;
+}
+
+const rowsOf = (activation: Activation): number =>
+  'indices' in activation
+    ? activation.indices.length
+    : 'geometry' in activation
+      ? activation.geometry.batch * activation.geometry.outHeight * activation.geometry.outWidth
+      : activation.rows;
+
+export class KroneckerFactoredBlock implements CurvatureBlock {
+  readonly structure: string;
+  readonly shape: BlockShape;
+  readonly needs = 'factors';
+  ready = false;
+
+  private readonly input: Factor;
+  private readonly output: Factor;
+  private readonly bias: boolean;
+  private readonly transposed: boolean;
+  private readonly reason: string;
+  private lambda = 0;
+
+  constructor(options: KroneckerFactoredOptions) {
+    const { inputSize, outputSize, bias, diagonalInput = false, precision = 'float32' } = options;
+    this.structure = diagonalInput ? 'diagonal (x) Kronecker factor' : 'Kronecker factored';
+    this.shape = options.shape;
+    this.bias = bias;
+    this.transposed = options.transposed ?? false;
+    this.reason = options.reason ?? '';
+    this.input = new Factor(inputSize + (bias ? 1 : 0), diagonalInput ? 'diagonal' : 'lower', precision);
+    this.output = new Factor(outputSize, 'lower', precision);
+    if (diagonalInput && bias) this.input.moment[inputSize] = 1;
+  }
+
+  updateJobs(statistics: Statistics, { decay, scale }: AverageStep): Job[] {
+    const { examples, activations, outputGradients, gradientScale = 1 } = statistics;
+    const jobs: Job[] = [];
+    if (activations) {
+      const rows = activations.reduce((sum, activation) => sum + rowsOf(activation), 0);
+      jobs.push(...this.input.updateJobs(activations, this.bias, { decay, scale: scale / rows }));
+    }
+    if (outputGradients) {
+      const share = (scale * gradientScale ** 2) / examples;
+      jobs.push(...this.output.updateJobs(outputGradients, false, { decay, scale: share }));
+    }
+    return jobs;
+  }
+
+  refreshJobs(lambda: number): Job[] {
+    this.lambda = lambda;
+    return [this.input.refreshJob(lambda, this.output), this.output.refreshJob(lambda, this.input)];
+  }
+
+  /** The two sides share one pi, so they are replaced together or not at all. */
+  install(reports: Report[]): RefreshOutcome {
+    const failures = reports.filter((report) => report.status !== 'ok').length;
+    if (failures === 0) {
+      this.input.install(reports[0]);
+      this.output.install(reports[1]);
+      this.ready = true;
+    } else if (!this.ready) {
+      this.input.installIdentity(Math.sqrt(this.lambda));
+      this.output.installIdentity(Math.sqrt(this.lambda));
+      this.ready = true;
+    }
+    return {
+      failures,
+      retries: reports.filter((report) => report.retries > 0).length,
+      minEigenvalue: reports.reduce((minimum, report) => least(minimum, report.minEigenvalue), NaN),
+    };
+  }
+
+  preconditionJobs(gradients: FloatArray[], directions: FloatArray[]): Job[] {
+    return [this.product(gradients, directions, 'inverse')];
+  }
+
+  multiplyJobs(vectors: FloatArray[], products: FloatArray[]): Job[] {
+    return [this.product(vectors, products, 'moment')];
+  }
+
+  private product(input: FloatArray[], out: FloatArray[], which: 'inverse' | 'moment'): Job {
+    const [left, right] = this.transposed ? [this.output, this.input] : [this.input, this.output];
+    const form = (factor: Factor) => (which === 'inverse' ? factor.inverseForm : factor.form);
+    return {
+      op: 'kronecker',
+      left: left[which],
+      leftSize: left.size,
+      leftForm: form(left),
+      right: right[which],
+      rightSize: right.size,
+      rightForm: form(right),
+      input: input[0],
+      out: out[0],
+      ...(this.bias ? { inputLast: input[1], outLast: out[1] } : {}),
+    };
+  }
+
+  toDense(): Float64Array {
+    const [left, right] = this.transposed ? [this.output, this.input] : [this.input, this.output];
+    const n = left.size * right.size;
+    const dense = new Float64Array(n * n);
+    for (let row = 0; row < n; row++) {
+      for (let column = 0; column < n; column++) {
+        const [i, j] = [Math.floor(row / right.size), row % right.size];
+        const [k, l] = [Math.floor(column / right.size), column % right.size];
+        dense[row * n + column] = left.at(i, k) * right.at(j, l);
+      }
+    }
+    return dense;
+  }
+
+  state(): Record<string, FloatArray> {
+    return {
+      A: this.input.moment,
+      G: this.output.moment,
+      inverseA: this.input.inverse,
+      inverseG: this.output.inverse,
+    };
+  }
+
+  loaded(ready: boolean): void {
+    this.ready = ready;
+  }
+
+  summary(): BlockSummary {
+    return {
+      variables: this.shape.names.join(', '),
+      structure: this.structure,
+      matrices: `${this.input}, ${this.output}`,
+      parameters: this.shape.shapes.reduce(
+        (sum, shape) => sum + shape.reduce((product, d) => product * d, 1),
+        0,
+      ),
+      bytes: this.input.bytes + this.output.bytes,
+      reason: this.reason,
+    };
+  }
+}

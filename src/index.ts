@@ -1,0 +1,22 @@
+/**
+ * Natural-gradient training for TensorFlow.js in Node.
+ *
+ * @packageDocumentation
+ */
+export { NatgradError, type ErrorCode } from './errors';
+export { kfac } from './optimizer/presets';
+export { radam, RadamOptimizer, type RadamConfig } from './optimizer/radam';
+export { NaturalGradientOptimizer, type OptimizerStats } from './optimizer/NaturalGradientOptimizer';
+export type { NaturalGradientConfig } from './optimizer/config';
+export type { BlockSummary } from './curvature/block';
+export type { BlockRule, BlockStructure } from './curvature/layerBlock';
+export type { FisherOption, FisherOptions } from './fisher/options';
+export type { Likelihood, Outputs } from './fisher/likelihood';
+export type { NamePattern } from './names';
+export { schedules } from './step/schedules';
+export type { Schedule } from './step/schedule';
+export type { DampingOption } from './step/damping';
+export type { LevenbergMarquardtOptions } from './step/levenbergMarquardt';
+export type { DecayOption } from './step/weightDecay';
+export type { IterateAveragingOptions } from './step/iterateAveraging';
+export { observe } from './tape/observe';

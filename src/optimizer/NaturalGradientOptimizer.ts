@@ -1,0 +1,360 @@
+import * as tf from '@tensorflow/tfjs';
+
+import type { BlockSummary } from '../curvature/block';
+import { NatgradError } from '../errors';
+import type { Estimator } from '../fisher/estimator';
+import { host } from '../host/currentHost';
+import type { FloatArray, Kernels } from '../linalg/jobs';
+import { kernels } from '../linalg/kernels';
+import { createDamping, type Damping } from '../step/damping';
+import { LevenbergMarquardt } from '../step/levenbergMarquardt';
+import { requireSchedule, valueAt, type Schedule } from '../step/schedule';
+import { record } from '../tape/record';
+import { tapeWorks } from '../tape/selfTest';
+import { fill, fromTensor, toTensor, withPrefix, type NamedTensors } from './checkpoint';
+import { resolveConfig, type NaturalGradientConfig, type ResolvedConfig } from './config';
+import { CurvatureEstimation } from './estimation';
+import { restoreConfig, saveConfig } from './savedConfig';
+import { WeightStep, type StepReport, type VariableGradient } from './weightStep';
+
+type Gradients = Parameters<tf.Optimizer['applyGradients']>[0];
+
+/** What `stats()` tells. */
+export interface OptimizerStats {
+  /** Steps taken so far. */
+  step: number;
+  learningRate: number;
+  damping: number;
+  /** nu of the KL clip in the last step: 1 if it did not act. */
+  klClip: number;
+  /** Inner product of gradient and direction in the last step: twice the KL divergence of a step of length 1. */
+  gradientDotDirection: number;
+  /** The estimator in use; 'empirical' also where the loss has no recognisable distribution. */
+  fisher: Estimator;
+  /** Steps since the statistics of the inverses in use; -1 before there are any. */
+  refreshAge: number;
+  /** Smallest eigenvalue estimate among the damped factors of the last refresh; NaN where none was computed. */
+  minEigenvalue: number;
+  /** Steps that left the weights as they were because a gradient was not finite. */
+  skippedSteps: number;
+  /** Batches that left the factors as they were because an activation or its gradient was not finite. */
+  skippedBatches: number;
+  /** Matrices that could not be inverted (their previous inverse stayed in use), over all refreshes. */
+  refreshFailures: number;
+  /** Matrices that needed float64, more damping or clipped eigenvalues to be inverted, over all refreshes. */
+  refreshRetries: number;
+  /** Wall time of the last step in milliseconds: gradients with statistics, and the update of the weights. */
+  milliseconds: { gradients: number; update: number };
+}
+
+/**
+ * Natural-gradient descent as a tfjs optimizer: works in `model.compile` and `fit`, `minimize`, and `computeGradients` with
+ * `applyGradients`.
+ *
+ *     w <- w - learningRate (F + damping I)^-1 gradient
+ *
+ * F is an approximation of the Fisher matrix made of one block per layer (see `summary()`), estimated from what the autodiff tape
+ * says about every use of every trainable variable; layers need no wrapping and the model need not be given. Momentum, decay, clipping
+ * and schedules are options. Presets such as `kfac` make it with their defaults.
+ */
+export class NaturalGradientOptimizer extends tf.Optimizer {
+  /** @nocollapse */
+  static get className(): string {
+    return 'NaturalGradient';
+  }
+
+  private readonly config: ResolvedConfig;
+  private readonly kernels: Kernels;
+  private readonly damping: Damping;
+  private readonly estimation: CurvatureEstimation;
+  private readonly weightStep: WeightStep;
+  private readonly warned = new Set<string>();
+  /** State that was loaded before the model was seen: blocks take theirs as they are made. */
+  private loadedState: Record<string, FloatArray> = {};
+  private lastStep: StepReport = { learningRate: NaN, klClip: 1, gradientDotDirection: NaN };
+  /** Metrics of a second evaluation of the loss; tfjs-layers may still read them until the next step. */
+  private surplus: tf.Tensor[] = [];
+  private skippedSteps = 0;
+  private milliseconds = { gradients: 0, update: 0 };
+  private disposed = false;
+
+  /**
+   * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value, ERR_NATGRAD_ADDON if
+   *   `backend: 'cpu'` is asked for and the addon does not load
+   */
+  constructor(config: NaturalGradientConfig = {}) {
+    super();
+    this.config = resolveConfig(config);
+    this.kernels = kernels(this.config.backend);
+    this.damping = createDamping(this.config.damping);
+    this.estimation = new CurvatureEstimation(
+      this.config,
+      this.kernels,
+      (index) => this.fillBlock(index),
+      (message) => this.warnOnce(message),
+    );
+    this.weightStep = new WeightStep(this.config, this.kernels, (variable) =>
+      this.estimation.membership(variable),
+    );
+  }
+
+  /** Step length: a number or a function of the step. Schedules and callbacks may set it at any time. */
+  get learningRate(): Schedule {
+    return this.weightStep.learningRate;
+  }
+
+  set learningRate(learningRate: Schedule) {
+    this.weightStep.learningRate = requireSchedule(learningRate, 'learningRate');
+  }
+
+  /** As tf.train.sgd has it. */
+  setLearningRate(learningRate: number): void {
+    this.learningRate = learningRate;
+  }
+
+  /**
+   * Like `tf.variableGrads`, and gathers the statistics of the Fisher matrix on the way. The returned gradients are those of the loss, not
+   * preconditioned; `applyGradients` does that.
+   */
+  override computeGradients(
+    f: () => tf.Scalar,
+    varList?: tf.Variable[],
+  ): { value: tf.Scalar; grads: tf.NamedTensorMap } {
+    this.requireUsable();
+    this.releaseSurplus();
+    const begin = performance.now();
+    try {
+      if (!this.estimation.due(this.iterations) || !this.canRecord())
+        return super.computeGradients(f, varList);
+      return record(f, varList, this.estimation.hooks(this.iterations, this.lambda(), host()));
+    } finally {
+      this.milliseconds.gradients = performance.now() - begin;
+    }
+  }
+
+  /** Takes one step from gradients of the loss, by variable name or as a list in a fixed order. */
+  applyGradients(variableGradients: Gradients): void {
+    this.requireUsable();
+    const begin = performance.now();
+    const step = this.iterations;
+    this.estimation.settle(step);
+    const entries = this.entriesOf(variableGradients);
+    if (this.kernels.firstNonFinite(entries.map(({ gradient }) => gradient)) >= 0) {
+      this.skippedSteps++;
+      this.warnOnce(`A gradient of step ${step} is not finite; the weights stay as they are.`);
+    } else {
+      if (this.estimation.blocks.length === 0 && this.canRecord()) {
+        this.warnOnce(
+          'No statistics of the Fisher matrix have been gathered, so the plain gradient is applied; ' +
+            'compute gradients with `optimizer.computeGradients(f)` instead of `tf.variableGrads(f)`.',
+        );
+      }
+      this.lastStep = this.weightStep.take(entries, step, host());
+    }
+    this.incrementIterations();
+    this.milliseconds.update = performance.now() - begin;
+  }
+
+  override minimize(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): tf.Scalar | null {
+    const step = this.iterations;
+    const { value, grads } = this.computeGradients(f, varList);
+    const gradients: Gradients = varList ? varList.map(({ name }) => ({ name, tensor: grads[name] })) : grads;
+    const skipped = this.skippedSteps;
+    this.applyGradients(gradients);
+    if (
+      this.damping instanceof LevenbergMarquardt &&
+      this.damping.due(step) &&
+      this.skippedSteps === skipped
+    ) {
+      this.estimation.finish();
+      const before = host().read(value)[0];
+      const predicted = this.weightStep.predictedChange(
+        this.entriesOf(gradients),
+        this.lastStep,
+        this.damping.value(),
+      );
+      const { value: after, kept } = evaluate(f);
+      this.surplus.push(...kept);
+      this.damping.observe({ step, actual: after - before, predicted });
+    }
+    tf.dispose(grads);
+    if (returnCost) return value;
+    value.dispose();
+    return null;
+  }
+
+  /** What every variable of the model got: structure, sizes, memory, and why where it is a fallback. Empty before the first step. */
+  summary(): BlockSummary[] {
+    return this.estimation.blocks.map((block) => block.summary());
+  }
+
+  /** How the last step went. */
+  stats(): OptimizerStats {
+    const { counts, estimator, refreshedAt, minEigenvalue } = this.estimation;
+    return {
+      step: this.iterations,
+      ...this.lastStep,
+      learningRate: valueAt(this.learningRate, this.iterations, 'learningRate'),
+      damping: this.lambda(),
+      fisher: estimator,
+      refreshAge: refreshedAt < 0 ? -1 : this.iterations - refreshedAt,
+      minEigenvalue,
+      skippedSteps: this.skippedSteps,
+      ...counts,
+      milliseconds: { ...this.milliseconds },
+    };
+  }
+
+  /**
+   * Exchanges the weights of a model with their running averages (option `averaging`), for evaluation or saving; a second call exchanges
+   * them back, which must happen before training goes on.
+   *
+   * @throws NatgradError ERR_NATGRAD_STATE without the option or before the first step
+   */
+  swapAveragedWeights(variables: tf.Variable[]): void {
+    this.requireUsable();
+    if (this.weightStep.averaging === null) {
+      throw new NatgradError(
+        'ERR_NATGRAD_STATE',
+        'There are no averaged weights; make the optimizer with `averaging: {decay: 0.99}`.',
+      );
+    }
+    this.weightStep.exchangeAverages(variables, host());
+  }
+
+  /** Everything that resuming needs, so that a resumed run takes the same steps as an uninterrupted one. */
+  override async getWeights(): Promise<NamedTensors> {
+    this.requireUsable();
+    this.estimation.finish();
+    const state: Record<string, FloatArray> = { ...this.weightStep.state() };
+    if (this.damping instanceof LevenbergMarquardt) {
+      for (const [name, values] of Object.entries(this.damping.state())) state[`damping/${name}`] = values;
+    }
+    this.estimation.blocks.forEach((block, i) => {
+      const { weight } = this.estimation.averages[i];
+      state[`block${i}/progress`] = Float64Array.of(weight, block.ready ? 1 : 0);
+      for (const [name, values] of Object.entries(block.state())) state[`block${i}/${name}`] = values;
+    });
+    state.progress = Float64Array.of(this.estimation.refreshedAt, this.skippedSteps);
+    const tensors = Object.entries(state).map(([name, values]) => ({ name, tensor: toTensor(values) }));
+    return [await this.saveIterations(), ...tensors];
+  }
+
+  /** Takes back what `getWeights` gave. Blocks take theirs when the model is first seen. */
+  override async setWeights(weightValues: NamedTensors): Promise<void> {
+    this.requireUsable();
+    if (this.estimation.blocks.length > 0) {
+      throw new NatgradError(
+        'ERR_NATGRAD_STATE',
+        'This optimizer has already trained; load saved weights into a new one.',
+      );
+    }
+    const values = await this.extractIterations(weightValues);
+    const state = Object.fromEntries(values.map(({ name, tensor }) => [name, fromTensor(tensor)]));
+    this.weightStep.load(state);
+    if (this.damping instanceof LevenbergMarquardt) this.damping.load(withPrefix('damping/', state));
+    if (state.progress) [this.estimation.refreshedAt, this.skippedSteps] = state.progress;
+    this.loadedState = state;
+  }
+
+  private fillBlock(index: number): void {
+    const saved = withPrefix(`block${index}/`, this.loadedState);
+    if (!saved.progress) return;
+    const block = this.estimation.blocks[index];
+    fill(block.state(), saved, block.shape.names.join(', '));
+    this.estimation.averages[index].weight = saved.progress[0];
+    block.loaded(saved.progress[1] === 1);
+  }
+
+  getConfig(): tf.serialization.ConfigDict {
+    return saveConfig(
+      { ...this.config, learningRate: this.learningRate },
+      this.iterations,
+    ) as tf.serialization.ConfigDict;
+  }
+
+  /** @nocollapse */
+  static override fromConfig<T extends tf.serialization.Serializable>(
+    cls: tf.serialization.SerializableConstructor<T>,
+    config: tf.serialization.ConfigDict,
+  ): T {
+    // tfjs adds a key of its own to the configuration it saved.
+    const { customObjects: _, ...saved } = config;
+    return new cls(restoreConfig(saved));
+  }
+
+  /** Releases what the optimizer holds. It cannot be used afterwards. */
+  override dispose(): void {
+    if (this.disposed) return;
+    this.estimation.finish();
+    this.releaseSurplus();
+    this.disposed = true;
+  }
+
+  private releaseSurplus(): void {
+    tf.dispose(this.surplus);
+    this.surplus = [];
+  }
+
+  private lambda(): number {
+    return this.damping.value(this.iterations);
+  }
+
+  private entriesOf(gradients: Gradients): VariableGradient[] {
+    const named = Array.isArray(gradients)
+      ? gradients
+      : Object.entries(gradients).map(([name, tensor]) => ({ name, tensor }));
+    const { registeredVariables } = tf.engine();
+    return named.flatMap(({ name, tensor }) => {
+      if (tensor === null || tensor === undefined) return [];
+      const variable = registeredVariables[name];
+      if (!variable) {
+        throw new NatgradError(
+          'ERR_NATGRAD_ARGUMENT',
+          `variableGradients names '${name}', which is no variable; give gradients by the names of tf.Variables.`,
+        );
+      }
+      return [{ variable, gradient: host().read(tensor) }];
+    });
+  }
+
+  /** Whether curvature can be read from the tape of this tfjs; if not, says once that training is first-order. */
+  private canRecord(): boolean {
+    if (tapeWorks()) return true;
+    this.warnOnce(
+      `The autodiff tape of this version of tfjs (${tf.version.tfjs}) is not what natgrad knows, so training is first-order: ` +
+        'the plain gradient is applied. Use @tensorflow/tfjs 4.22.',
+    );
+    return false;
+  }
+
+  private requireUsable(): void {
+    if (this.disposed) {
+      throw new NatgradError('ERR_NATGRAD_STATE', 'This optimizer was disposed; make a new one.');
+    }
+  }
+
+  /** Warns once per kind of message: numbers in it do not make it another one. */
+  private warnOnce(message: string): void {
+    const kind = message.replace(/\d+/g, '#');
+    if (this.warned.has(kind)) return;
+    this.warned.add(kind);
+    console.warn(`natgrad: ${message}`);
+  }
+}
+
+/**
+ * The value of a loss function, and what it kept: the loss of `fit` keeps a tensor per metric each time it is called, and only those of
+ * one call are ever released by tfjs.
+ */
+function evaluate(f: () => tf.Scalar): { value: number; kept: tf.Tensor[] } {
+  let value = NaN;
+  let kept: tf.Tensor[] = [];
+  tf.tidy(() => {
+    value = host().read(f())[0];
+    kept = tf.engine().state.activeScope.track.filter((tensor) => tensor.kept);
+  });
+  return { value, kept };
+}
+
+tf.serialization.registerClass(NaturalGradientOptimizer);

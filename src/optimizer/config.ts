@@ -1,0 +1,150 @@
+import { NatgradError } from '../errors';
+import type { Precision } from '../curvature/factor';
+import type { BlockRule } from '../curvature/layerBlock';
+import { fisherSettings, type FisherOption } from '../fisher/options';
+import type { BackendChoice } from '../linalg/kernels';
+import { namePatterns } from '../names';
+import type { IterateAveragingOptions } from '../step/iterateAveraging';
+import type { DampingOption } from '../step/damping';
+import { requireSchedule, type Schedule } from '../step/schedule';
+import type { DecayOption } from '../step/weightDecay';
+
+/** Options of {@link NaturalGradientOptimizer}; every one has a default, which the presets may change. */
+export interface NaturalGradientConfig {
+  /** Step length: a number or a function of the step, counted from 0. */
+  learningRate?: Schedule;
+  /** Heavy-ball momentum in [0, 1); null or 0 keeps no velocity. */
+  momentum?: Schedule | null;
+  /** Lambda, added to the Fisher matrix: a number, a function of the step, or `{adapt: 'levenbergMarquardt', initial}`. */
+  damping?: DampingOption;
+  /** Decoupled weight decay: `w` shrinks by `learningRate * weightDecay` of itself per step. */
+  weightDecay?: DecayOption;
+  /** Coefficient of `l2 / 2 * |w|^2` in the objective, so `l2 * w` is added to the gradient before it is preconditioned. */
+  l2?: DecayOption;
+  /** How the Fisher matrix is estimated, and for which predictive distribution. */
+  fisher?: FisherOption;
+  /** Decay of the moving average of the factors, in [0, 1). The average carries its own weight: there is no bias at the start. */
+  factorDecay?: Schedule;
+  /** The factors are brought up to date in every n-th step. */
+  factorUpdatePeriod?: number;
+  /** The inverses are computed anew in every n-th step, and in steps 1, 2, 4 … before the first of those. */
+  refreshPeriod?: number;
+  /**
+   * 'overlapped': statistics and inverses are computed by a thread of the addon while training goes on, and inverses asked for in step t
+   * come into use in step t + 1, always. 'immediate': they are computed, and used, within the step.
+   */
+  refresh?: 'overlapped' | 'immediate';
+  /** Bound kappa on the KL divergence of a step, see `klClipScale`; null: off. */
+  klClip?: number | null;
+  /** Largest global norm of the gradient, before it is preconditioned; null: off. */
+  clipNorm?: number | null;
+  /** Largest magnitude of an element of the gradient, before it is preconditioned; null: off. */
+  clipValue?: number | null;
+  /** Keeps an exponential moving average of the weights beside them, see `swapAveragedWeights`; null: off. */
+  averaging?: IterateAveragingOptions | null;
+  /** Which structure the variables with matching names get instead of the one chosen for them. First match wins. */
+  blocks?: BlockRule[];
+  /** A factor with more rows than this is kept as its diagonal. */
+  maxFactorSize?: number;
+  /** In which precision factors and inverses are kept and computed. */
+  precision?: Precision;
+  /** What does the linear algebra: the native addon ('cpu'), plain TypeScript ('reference'), or the best that loads ('auto'). */
+  backend?: BackendChoice;
+  /** Seed of the targets that the sampled estimator draws. */
+  seed?: number;
+  /** Throw instead of falling back, when a layer has no block of its own or the loss no recognisable distribution. */
+  strict?: boolean;
+}
+
+export type ResolvedConfig = Required<NaturalGradientConfig>;
+
+/** Defaults of the class; presets override them. */
+export const DEFAULTS: ResolvedConfig = {
+  learningRate: 0.02,
+  momentum: 0.9,
+  damping: 0.1,
+  weightDecay: 0,
+  l2: 0,
+  fisher: 'sampled',
+  factorDecay: 0.99,
+  factorUpdatePeriod: 1,
+  refreshPeriod: 10,
+  refresh: 'overlapped',
+  klClip: null,
+  clipNorm: null,
+  clipValue: null,
+  averaging: null,
+  blocks: [],
+  maxFactorSize: 8192,
+  precision: 'float32',
+  backend: 'auto',
+  seed: 0,
+  strict: false,
+};
+
+/**
+ * Fills in defaults and checks what no part checks for itself.
+ *
+ * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a value out of range
+ */
+export function resolveConfig(
+  config: NaturalGradientConfig,
+  defaults: ResolvedConfig = DEFAULTS,
+): ResolvedConfig {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new NatgradError(
+      'ERR_NATGRAD_TYPE',
+      `The configuration is ${String(config)}; give an object, e.g. {learningRate: 0.02, damping: 0.1}.`,
+    );
+  }
+  for (const key of Object.keys(config)) {
+    if (!(key in DEFAULTS)) {
+      refuse(`'${key}' is not an option`, `use ${Object.keys(DEFAULTS).join(', ')}`);
+    }
+  }
+  const given = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+  const resolved = { ...defaults, ...given } as ResolvedConfig;
+
+  requireSchedule(resolved.learningRate, 'learningRate');
+  requireSchedule(resolved.factorDecay, 'factorDecay');
+  if (typeof resolved.factorDecay === 'number' && resolved.factorDecay >= 1) {
+    refuse(`factorDecay is ${resolved.factorDecay}`, 'give a number from 0 up to, but not, 1');
+  }
+  fisherSettings(resolved.fisher);
+  requireCount(resolved.factorUpdatePeriod, 'factorUpdatePeriod');
+  requireCount(resolved.refreshPeriod, 'refreshPeriod');
+  requireCount(resolved.maxFactorSize, 'maxFactorSize');
+  requireOneOf(resolved.refresh, ['overlapped', 'immediate'], 'refresh');
+  requireOneOf(resolved.precision, ['float32', 'float64'], 'precision');
+  requireOneOf(resolved.backend, ['auto', 'cpu', 'reference'], 'backend');
+  requireOneOf(resolved.strict, [true, false], 'strict');
+  if (!Number.isSafeInteger(resolved.seed) || resolved.seed < 0) {
+    refuse(`seed is ${String(resolved.seed)}`, 'give an integer of at least 0');
+  }
+  requireRules(resolved.blocks);
+  return resolved;
+}
+
+function requireRules(rules: BlockRule[]): void {
+  if (!Array.isArray(rules)) refuse(`blocks is ${String(rules)}`, 'give an array of {match, curvature}');
+  rules.forEach((rule, i) => {
+    requireOneOf(rule?.curvature, ['kroneckerFactored', 'diagonal'], `blocks[${i}].curvature`);
+    namePatterns(rule.match, `blocks[${i}].match`);
+    if (rule.match === undefined)
+      refuse(`blocks[${i}].match is missing`, 'say which variables the rule is for');
+  });
+}
+
+function requireCount(value: number, option: string): void {
+  if (!Number.isSafeInteger(value) || value < 1)
+    refuse(`${option} is ${String(value)}`, 'give a positive integer');
+}
+
+function requireOneOf(value: unknown, allowed: unknown[], option: string): void {
+  if (!allowed.includes(value))
+    refuse(`${option} is ${String(value)}`, `use ${allowed.map(String).join(' or ')}`);
+}
+
+function refuse(what: string, remedy: string): never {
+  throw new NatgradError('ERR_NATGRAD_ARGUMENT', `${what}; ${remedy}.`);
+}

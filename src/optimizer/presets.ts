@@ -1,0 +1,18 @@
+/** The methods by name: each is a choice of parts and of their defaults. */
+import type { NaturalGradientConfig } from './config';
+import { NaturalGradientOptimizer } from './NaturalGradientOptimizer';
+
+/**
+ * K-FAC: natural-gradient descent with one Kronecker-factored block per layer (Martens & Grosse, "Optimizing Neural Networks with
+ * Kronecker-factored Approximate Curvature", ICML 2015; for convolutions Grosse & Martens, ICML 2016).
+ *
+ * ```js
+ * model.compile({optimizer: kfac(), loss: 'categoricalCrossentropy'});
+ * ```
+ *
+ * @param config see {@link NaturalGradientConfig}; every option has a default
+ * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value
+ */
+export function kfac(config: NaturalGradientConfig = {}): NaturalGradientOptimizer {
+  return new NaturalGradientOptimizer(config);
+}

@@ -1,0 +1,77 @@
+/**
+ * The configuration of an optimizer as JSON, as tfjs saves it in a model's topology, and back. What JSON cannot hold is said, not lost
+ * in silence.
+ */
+import { restorePattern, savePattern } from '../names';
+import { restoreSchedule, saveSchedule } from '../step/scheduleConfig';
+import type { Schedule } from '../step/schedule';
+import type { NaturalGradientConfig, ResolvedConfig } from './config';
+
+type Json = Record<string, unknown>;
+
+const scheduled = ['learningRate', 'momentum', 'damping', 'factorDecay'] as const;
+const decays = ['weightDecay', 'l2'] as const;
+
+/** A configuration of JSON values only. Schedules that are plain functions are saved as their value at `step`, with a warning. */
+export function saveConfig(config: ResolvedConfig, step: number): Json {
+  const saved: Json = { ...config };
+  for (const key of scheduled) {
+    const value = config[key];
+    if (typeof value === 'number' || typeof value === 'function') saved[key] = saveSchedule(value, step, key);
+  }
+  for (const key of decays) {
+    const value = config[key];
+    if (typeof value === 'object') {
+      const exclude = [value.exclude ?? []]
+        .flat()
+        .flatMap((pattern) => savePattern(pattern, `${key}.exclude`));
+      saved[key] = { rate: saveSchedule(value.rate, step, `${key}.rate`), exclude };
+    } else {
+      saved[key] = saveSchedule(value, step, key);
+    }
+  }
+  saved.blocks = config.blocks.flatMap(({ match, curvature }, i) =>
+    savePattern(match, `blocks[${i}].match`).map((pattern) => ({ match: pattern, curvature })),
+  );
+  if (typeof config.fisher === 'object') {
+    const { distribution, output, ...rest } = config.fisher;
+    if (typeof distribution === 'object') {
+      console.warn(
+        'natgrad: fisher.distribution is an object, which cannot be saved; give it again after loading.',
+      );
+    }
+    const named = typeof distribution === 'string' ? { distribution } : {};
+    const pattern = output === undefined ? [] : savePattern(output, 'fisher.output');
+    saved.fisher = { ...rest, ...named, ...(pattern.length > 0 ? { output: pattern[0] } : {}) };
+  }
+  return saved;
+}
+
+/** The configuration that `saveConfig` saved. */
+export function restoreConfig(saved: Json): NaturalGradientConfig {
+  const config: Json = { ...saved };
+  const schedule = (value: unknown, key: string): Schedule => restoreSchedule(value, key);
+  for (const key of scheduled) {
+    const value = saved[key] as Json | null | undefined;
+    if (value !== null && value !== undefined && !(typeof value === 'object' && 'adapt' in value)) {
+      config[key] = schedule(value, key);
+    }
+  }
+  for (const key of decays) {
+    const value = saved[key];
+    if (typeof value === 'object' && value !== null && 'rate' in value) {
+      const { rate, exclude } = value as { rate: unknown; exclude: unknown[] };
+      config[key] = { rate: schedule(rate, `${key}.rate`), exclude: exclude.map(restorePattern) };
+    } else if (value !== undefined) {
+      config[key] = schedule(value, key);
+    }
+  }
+  if (Array.isArray(saved.blocks)) {
+    config.blocks = saved.blocks.map((rule: Json) => ({ ...rule, match: restorePattern(rule.match) }));
+  }
+  const fisher = saved.fisher as Json | string | undefined;
+  if (typeof fisher === 'object' && fisher.output !== undefined) {
+    config.fisher = { ...fisher, output: restorePattern(fisher.output) };
+  }
+  return config;
+}

@@ -1,0 +1,68 @@
+import type * as tf from '@tensorflow/tfjs';
+
+import { engine } from './engine';
+import type { TapeNode } from './types';
+
+/** The attributes of a kernel call, such as strides and padding. */
+export type KernelAttributes = Readonly<Record<string, unknown>>;
+
+/** Kernels whose attributes are needed. */
+const watched = new Set([
+  'BatchMatMul',
+  '_FusedMatMul',
+  'Conv2D',
+  'FusedConv2D',
+  'DepthwiseConv2dNative',
+  'GatherV2',
+  'FusedBatchNorm',
+  'Transpose',
+  'Concat',
+  'Pack',
+  'SplitV',
+]);
+
+/** Fused operations are on the tape under the name of the operation, not of the kernel that runs inside it. */
+const kernelInside: Record<string, string> = {
+  fusedMatMul__op: '_FusedMatMul',
+  fusedConv2d__op: 'FusedConv2D',
+};
+
+/**
+ * The attributes of the kernels that ran while a function did. The tape does not keep them: its nodes hold them in closures.
+ *
+ * They are found again by the data of the kernel's output, which the reshape at the end of a fused operation shares. Other
+ * kernels may share it too (a transposition that moves nothing), so each kernel has a table of its own.
+ */
+export class Attributes {
+  private readonly tables = new Map<string, Map<object, KernelAttributes>>();
+
+  /** Runs `f`, seeing every kernel call that it makes. Leaves the engine as it was, whatever `f` does. */
+  watch<T>(f: () => T): T {
+    const target = engine();
+    const own = Object.getOwnPropertyDescriptor(target, 'runKernel');
+    const runKernel = target.runKernel;
+    target.runKernel = (name, inputs, attributes) => {
+      const result = runKernel.call(target, name, inputs, attributes);
+      if (attributes && watched.has(name)) this.remember(name, result, attributes as KernelAttributes);
+      return result;
+    };
+    try {
+      return f();
+    } finally {
+      if (own) Object.defineProperty(target, 'runKernel', own);
+      else delete (target as Partial<typeof target>).runKernel;
+    }
+  }
+
+  /** The attributes with which the kernel of `node` was called, or undefined where it was not seen or not watched. */
+  of(node: TapeNode): KernelAttributes | undefined {
+    const name = kernelInside[node.kernelName] ?? node.kernelName;
+    return this.tables.get(name)?.get(node.outputs[0].dataId);
+  }
+
+  private remember(name: string, result: tf.Tensor | tf.Tensor[], attributes: KernelAttributes): void {
+    let table = this.tables.get(name);
+    if (!table) this.tables.set(name, (table = new Map()));
+    table.set((Array.isArray(result) ? result[0] : result).dataId, attributes);
+  }
+}

@@ -1,0 +1,38 @@
+import * as tf from '@tensorflow/tfjs';
+
+import type { TapeNode } from './types';
+
+/** What this package uses of tfjs's engine beyond its documented functions. */
+export interface Engine {
+  state: {
+    /** Null outside of a gradient computation. */
+    activeTape: TapeNode[] | null;
+    gradientDepth: number;
+    /** While it is above 0, operations are not recorded: they run inside a kernel. */
+    kernelDepth: number;
+    registeredVariables: Record<string, tf.Variable>;
+  };
+  runKernel(name: string, inputs: tf.NamedTensorMap, attributes?: object): tf.Tensor | tf.Tensor[];
+  /** Reads `xs` only after `f` has run, so `f` may append to it. */
+  gradients(
+    f: () => tf.Tensor,
+    xs: tf.Tensor[],
+    dy: tf.Tensor | null,
+    allowNoGradients: boolean,
+  ): { value: tf.Tensor; grads: (tf.Tensor | null | undefined)[] };
+}
+
+export function engine(): Engine {
+  return tf.engine() as unknown as Engine;
+}
+
+/** Runs `work` without recording what it does on the tape in progress. */
+export function untaped<T>(work: () => T): T {
+  const { state } = engine();
+  state.kernelDepth++;
+  try {
+    return work();
+  } finally {
+    state.kernelDepth--;
+  }
+}
