@@ -50,7 +50,7 @@ export class WasmHost implements Host {
       write(
         variables.map((variable, i) => {
           const values = viewOf(replacements[i]) as Float32Array;
-          values.set(viewOf(variable) as Float32Array);
+          values.set(viewOf(variable));
           return values;
         }),
       );

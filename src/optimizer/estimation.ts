@@ -160,14 +160,12 @@ export class CurvatureEstimation {
     heads: LikelihoodHead[],
     host: Host,
   ): void {
-    const values = heads.map(({ likelihood, parameters, probabilities, rows, columns, scale }) => ({
-      likelihood,
-      // Copies: creating the first seed may move the storage that these are views of.
-      parameters: parameters.isDisposed ? undefined : host.read(parameters).slice(),
-      probabilities: probabilities && host.read(probabilities).slice(),
-      rows,
-      columns,
-      scale,
+    // Copies: creating the first seed may move the storage that is read here.
+    const copyOf = (tensor: tf.Tensor | undefined) => tensor && host.read(tensor).slice();
+    const values = heads.map(({ parameters, probabilities, ...head }) => ({
+      ...head,
+      parameters: copyOf(recording.readable(parameters)),
+      probabilities: copyOf(probabilities),
     }));
     const targets = layers.map(gradientTargets);
     const passes = backwardVectors(

@@ -4,13 +4,12 @@
  */
 import { restorePattern, savePattern } from '../names';
 import { restoreSchedule, saveSchedule } from '../step/scheduleConfig';
-import type { Schedule } from '../step/schedule';
+import { L2, restoreDecay, WeightDecay } from '../step/weightDecay';
 import type { NaturalGradientConfig, ResolvedConfig } from './config';
 
 type Json = Record<string, unknown>;
 
 const scheduled = ['learningRate', 'momentum', 'damping', 'factorDecay'] as const;
-const decays = ['weightDecay', 'l2'] as const;
 
 /** A configuration of JSON values only. Schedules that are plain functions are saved as their value at `step`, with a warning. */
 export function saveConfig(config: ResolvedConfig, step: number): Json {
@@ -19,17 +18,8 @@ export function saveConfig(config: ResolvedConfig, step: number): Json {
     const value = config[key];
     if (typeof value === 'number' || typeof value === 'function') saved[key] = saveSchedule(value, step, key);
   }
-  for (const key of decays) {
-    const value = config[key];
-    if (typeof value === 'object') {
-      const exclude = [value.exclude ?? []]
-        .flat()
-        .flatMap((pattern) => savePattern(pattern, `${key}.exclude`));
-      saved[key] = { rate: saveSchedule(value.rate, step, `${key}.rate`), exclude };
-    } else {
-      saved[key] = saveSchedule(value, step, key);
-    }
-  }
+  saved.weightDecay = new WeightDecay(config.weightDecay).config(step);
+  saved.l2 = new L2(config.l2).config(step);
   saved.blocks = config.blocks.flatMap(({ match, curvature }, i) =>
     savePattern(match, `blocks[${i}].match`).map((pattern) => ({ match: pattern, curvature })),
   );
@@ -50,21 +40,14 @@ export function saveConfig(config: ResolvedConfig, step: number): Json {
 /** The configuration that `saveConfig` saved. */
 export function restoreConfig(saved: Json): NaturalGradientConfig {
   const config: Json = { ...saved };
-  const schedule = (value: unknown, key: string): Schedule => restoreSchedule(value, key);
   for (const key of scheduled) {
     const value = saved[key] as Json | null | undefined;
     if (value !== null && value !== undefined && !(typeof value === 'object' && 'adapt' in value)) {
-      config[key] = schedule(value, key);
+      config[key] = restoreSchedule(value, key);
     }
   }
-  for (const key of decays) {
-    const value = saved[key];
-    if (typeof value === 'object' && value !== null && 'rate' in value) {
-      const { rate, exclude } = value as { rate: unknown; exclude: unknown[] };
-      config[key] = { rate: schedule(rate, `${key}.rate`), exclude: exclude.map(restorePattern) };
-    } else if (value !== undefined) {
-      config[key] = schedule(value, key);
-    }
+  for (const key of ['weightDecay', 'l2']) {
+    if (saved[key] !== undefined) config[key] = restoreDecay(saved[key], key);
   }
   if (Array.isArray(saved.blocks)) {
     config.blocks = saved.blocks.map((rule: Json) => ({ ...rule, match: restorePattern(rule.match) }));

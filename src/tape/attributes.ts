@@ -62,7 +62,7 @@ export class Attributes {
 
   private remember(name: string, result: tf.Tensor | tf.Tensor[], attributes: KernelAttributes): void {
     let table = this.tables.get(name);
-    if (!table) this.tables.set(name, (table = new Map()));
+    if (!table) this.tables.set(name, (table = new Map<object, KernelAttributes>()));
     table.set((Array.isArray(result) ? result[0] : result).dataId, attributes);
   }
 }

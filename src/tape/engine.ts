@@ -12,7 +12,7 @@ export interface Engine {
     kernelDepth: number;
     registeredVariables: Record<string, tf.Variable>;
   };
-  runKernel(name: string, inputs: tf.NamedTensorMap, attributes?: object): tf.Tensor | tf.Tensor[];
+  runKernel: (name: string, inputs: tf.NamedTensorMap, attributes?: object) => tf.Tensor | tf.Tensor[];
   /** Reads `xs` only after `f` has run, so `f` may append to it. */
   gradients(
     f: () => tf.Tensor,

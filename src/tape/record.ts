@@ -40,7 +40,7 @@ export function record(
       () => {
         const loss = session.forward(f, trainable);
         untaped(() => tf.tidy(() => wanted.push(...(hooks.onForward(session.recording) ?? []))));
-        if (hooks.onBackward) session.keepActivations();
+        if (hooks.onBackward && wanted.length > trainable.length) session.keepActivations();
         session.nameFailures();
         return loss;
       },
@@ -106,6 +106,7 @@ class Session {
       layers,
       heads,
       examples: countExamples(heads, layers, graph, this.attributes),
+      readable: (tensor) => readable(tensor, this.tape),
       backward: (seeds, targets) => {
         if (this.tapeIsGone) {
           throw new NatgradError(
@@ -159,6 +160,16 @@ class Session {
   }
 }
 
+/** Copies that tfjs saves share the data of what they are copies of. */
+function readable(tensor: tf.Tensor, tape: readonly TapeNode[]): tf.Tensor | undefined {
+  if (!tensor.isDisposed) return tensor;
+  for (const { saved } of tape) {
+    const copy = saved?.find(({ dataId, isDisposed }) => dataId === tensor.dataId && !isDisposed);
+    if (copy) return copy;
+  }
+  return undefined;
+}
+
 function trainableOf(variables: tf.Variable[] | undefined): tf.Variable[] {
   if (
     variables !== undefined &&
@@ -177,15 +188,16 @@ function trainableOf(variables: tf.Variable[] | undefined): tf.Variable[] {
   return trainable;
 }
 
-function requireScalar(loss: unknown): asserts loss is tf.Scalar {
+function requireScalar(loss: unknown): void {
   if (!(loss instanceof tf.Tensor)) {
     const what = loss instanceof Promise ? 'a promise; it must be synchronous' : typeof loss;
     throw new NatgradError('ERR_NATGRAD_TYPE', `The loss f must return a tensor but returned ${what}.`);
   }
-  if (loss.rank !== 0) {
+  const { shape } = loss as tf.Tensor;
+  if (shape.length > 0) {
     throw new NatgradError(
       'ERR_NATGRAD_SHAPE',
-      `The loss f must return a scalar but returned a tensor of shape [${loss.shape.join(', ')}]; reduce it, for example with .mean().`,
+      `The loss f must return a scalar but returned a tensor of shape [${shape.join(', ')}]; reduce it, for example with .mean().`,
     );
   }
 }

@@ -65,9 +65,9 @@ function net(variable: (shape: number[], seed: number) => tf.Variable): () => tf
     let x = numbers([2, 6], 6) as tf.Tensor2D;
     if (table) x = tf.gather(table, tf.tensor1d([3, 1], 'int32')) as tf.Tensor2D;
     if (filter)
-      x = tf.conv2d(x.reshape([2, 2, 3, 1]) as tf.Tensor4D, filter as tf.Tensor4D, 1, 'same').reshape([4, 6]);
-    const hidden = tf.fused.matMul({ a: x, b: kernel as tf.Tensor2D, bias, activation: 'relu' });
-    const logits = tf.fused.matMul({ a: hidden as tf.Tensor2D, b: last as tf.Tensor2D });
+      x = tf.conv2d(x.reshape<tf.Tensor4D>([2, 2, 3, 1]), filter as tf.Tensor4D, 1, 'same').reshape([4, 6]);
+    const hidden = tf.fused.matMul({ a: x, b: kernel, bias, activation: 'relu' });
+    const logits = tf.fused.matMul({ a: hidden, b: last });
     return tf.losses.softmaxCrossEntropy(filter ? tf.concat([labels, labels]) : labels, logits);
   };
 }

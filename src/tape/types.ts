@@ -90,10 +90,15 @@ export interface Recording {
    */
   examples: number;
   /**
+   * A tensor with the values of one of the tape: itself, or a copy that tfjs saved where the model has released it already. Undefined
+   * if there is none. Belongs to the tape; only in `onForward`.
+   */
+  readable: (tensor: tf.Tensor) => tf.Tensor | undefined;
+  /**
    * Reverse walk over the tape from seeded tensors (cotangents of their shape) to targets, keyed by tensor id. Only what lies on
    * a path is computed; the caller disposes the result (or is inside a tidy). Nothing of it is recorded.
    */
-  backward(seeds: ReadonlyMap<number, tf.Tensor>, targets: Iterable<tf.Tensor>): Map<number, tf.Tensor>;
+  backward: (seeds: ReadonlyMap<number, tf.Tensor>, targets: Iterable<tf.Tensor>) => Map<number, tf.Tensor>;
 }
 
 export interface RecordResult {
@@ -108,6 +113,9 @@ export interface RecordHooks {
    * Runs inside a tidy with recording off.
    */
   onForward(recording: Recording): tf.Tensor[] | void;
-  /** After the backward pass, with the gradients of those tensors, in order; `layers` are still alive. Runs inside a tidy. */
+  /**
+   * After the backward pass, with the gradients of those tensors, in order. If there were any, the activations of `layers` can still be
+   * read. Runs inside a tidy.
+   */
   onBackward?(recording: Recording, gradients: (tf.Tensor | null)[]): void;
 }
