@@ -1,0 +1,72 @@
+// Arithmetic operations of a job, roughly: what decides which is started first, and whether waking a thread pays.
+#pragma once
+
+#include <algorithm>
+
+#include "core/jobs.h"
+
+namespace natgrad {
+
+inline double cube(int64_t n) { return static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n); }
+
+template <class T>
+double cost(const FactorJob<T>& job) {
+  double rows = 0;
+  for (const FactorInput<T>& input : job.inputs)
+    rows += static_cast<double>(input.patches ? input.geometry.patches() : input.rows);
+  return rows * static_cast<double>(job.size) * static_cast<double>(job.size);
+}
+
+template <class T>
+double cost(const DiagonalFactorJob<T>& job) {
+  double sum = static_cast<double>(job.size);
+  for (const DiagonalFactorInput<T>& input : job.inputs) {
+    sum += static_cast<double>(input.rows) * (input.data == nullptr ? 1 : static_cast<double>(job.size));
+  }
+  return sum;
+}
+
+template <class T>
+double cost(const InverseJob<T>& job) {
+  return cube(job.size);
+}
+
+template <class T>
+double cost(const DiagonalInverseJob<T>& job) {
+  return static_cast<double>(job.size);
+}
+
+template <class T>
+double cost(const InverseRootJob<T>& job) {
+  return (job.p == 1 ? 1 : 10) * cube(job.size);
+}
+
+template <class T>
+double cost(const EighJob<T>& job) {
+  return 15 * cube(job.size);
+}
+
+template <class T>
+double cost(const KroneckerJob<T>& job) {
+  const double elements = static_cast<double>(job.leftSize) * static_cast<double>(job.rightSize);
+  const double left = job.leftForm == MatrixForm::diagonal ? 1 : static_cast<double>(job.leftSize);
+  const double right = job.rightForm == MatrixForm::diagonal ? 1 : static_cast<double>(job.rightSize);
+  return 2 * elements * (left + right);
+}
+
+template <class T>
+double cost(const ScaleJob<T>& job) {
+  return static_cast<double>(job.size);
+}
+
+template <class T>
+double cost(const UpdateJob<T>& job) {
+  return static_cast<double>(job.size);
+}
+
+template <class T>
+double cost(const CombineJob<T>& job) {
+  return static_cast<double>(job.size) * static_cast<double>(job.terms.size());
+}
+
+}  // namespace natgrad

@@ -1,0 +1,78 @@
+#include "core/dampedMatrix.h"
+
+#include <algorithm>
+
+#include "core/damping.h"
+#include "core/symmetric.h"
+
+namespace natgrad {
+
+template <class T>
+DampedMatrix examine(const Operations<T>& ops, int64_t n, const T* matrix, const Damped<T>& damped, int32_t p) {
+  DampedMatrix result;
+  if (n == 0) {
+    result.damping = damped.damping;
+    return result;
+  }
+  double trace = 0;
+  double largest = 0;
+  bool negative = false;
+  for (int64_t i = 0; i < n; ++i) {
+    const double x = static_cast<double>(matrix[i * n + i]);
+    trace += x;
+    largest = std::max(largest, std::fabs(x));
+    negative |= x < 0;
+  }
+  // Squares of float32 fit in float64 as they are; those of float64 may need the scale.
+  const double guard = largest > 0 && std::isfinite(largest) && sizeof(T) == 8
+                           ? std::ldexp(1.0, -std::clamp(std::ilogb(largest), -1000, 1000))
+                           : 1.0;
+  result.upper = normBound(ops, n, matrix, guard);
+  if (!std::isfinite(result.upper)) {
+    result.status = Status::notFinite;
+    return result;
+  }
+  // The trace bounds the eigenvalues of a matrix that has no negative ones.
+  if (!negative && std::isfinite(trace)) result.upper = std::min(result.upper, trace);
+  result.damping = resolveDamping(damped, trace, n);
+  if (result.damping > 0) result.damping = std::max(result.damping, dampingFloor<T>(result.upper));
+  const double size = result.upper + result.damping;
+  if (size > 0 && std::isfinite(size)) {
+    constexpr int limit = std::is_same_v<T, float> ? 124 : 1020;
+    int exponent = std::clamp(std::ilogb(size), -limit, limit);
+    exponent -= ((exponent % p) + p) % p;
+    result.scale = std::ldexp(1.0, -exponent);
+  }
+  return result;
+}
+
+template <class T>
+bool settle(const DampedMatrix& matrix, int64_t n, int32_t p, T* out, Report& report) {
+  report = Report();
+  report.damping = matrix.damping;
+  if (matrix.status != Status::ok) {
+    report.status = matrix.status;
+    report.converged = false;
+    return true;
+  }
+  if (n == 0) return true;
+  if (matrix.upper > 0) return false;
+  const double value = std::pow(matrix.damping, -1.0 / p);
+  report.minEigenvalue = matrix.damping;
+  if (!(matrix.damping > 0) || !representable<T>(value)) {
+    report.status = Status::notPositiveDefinite;
+    report.converged = false;
+    return true;
+  }
+  std::fill(out, out + n * n, T(0));
+  for (int64_t i = 0; i < n; ++i) out[i * n + i] = static_cast<T>(value);
+  return true;
+}
+
+template bool settle<float>(const DampedMatrix&, int64_t, int32_t, float*, Report&);
+template bool settle<double>(const DampedMatrix&, int64_t, int32_t, double*, Report&);
+template DampedMatrix examine<float>(const Operations<float>&, int64_t, const float*, const Damped<float>&, int32_t);
+template DampedMatrix examine<double>(const Operations<double>&, int64_t, const double*, const Damped<double>&,
+                                      int32_t);
+
+}  // namespace natgrad

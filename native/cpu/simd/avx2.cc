@@ -1,0 +1,2 @@
+#define NATGRAD_SIMD avx2
+#include "cpu/simd/kernelTable.h"

@@ -1,0 +1,2 @@
+#define NATGRAD_SIMD avx512
+#include "cpu/simd/kernelTable.h"

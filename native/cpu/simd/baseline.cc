@@ -1,0 +1,2 @@
+#define NATGRAD_SIMD baseline
+#include "cpu/simd/kernelTable.h"

@@ -1,0 +1,192 @@
+#include "node/environment.h"
+
+#include <algorithm>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include "cpu/cpuBackend.h"
+#include "node/parseJobs.h"
+
+namespace natgrad {
+
+namespace {
+
+// More threads than this rarely pay for the sizes of a network's layers, and the rest of the process needs cores too.
+constexpr unsigned defaultThreads = 4;
+
+constexpr const char* detachedWhileLeased =
+    "an ArrayBuffer of submitted work was detached or transferred before the work was finished; its results are lost";
+
+Napi::Float64Array packReports(Napi::Env env, const Reports& reports) {
+  size_t jobs = 0;
+  for (const auto& phase : reports) jobs += phase.size();
+  Napi::Float64Array packed = Napi::Float64Array::New(env, jobs * 8);
+  double* to = packed.Data();
+  for (const auto& phase : reports) {
+    for (const Report& report : phase) {
+      const double fields[] = {static_cast<double>(report.status),
+                               report.residual,
+                               static_cast<double>(report.iterations),
+                               report.converged ? 1.0 : 0.0,
+                               report.minEigenvalue,
+                               report.damping,
+                               static_cast<double>(report.retries),
+                               report.dot};
+      to = std::copy(std::begin(fields), std::end(fields), to);
+    }
+  }
+  return packed;
+}
+
+bool isIntact(Napi::Env env, const Napi::Array& buffers) {
+  for (uint32_t i = 0; i < buffers.Length(); i++) {
+    bool detached = false;
+    check(env, napi_is_detached_arraybuffer(env, buffers.Get(i), &detached));
+    if (detached) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Environment::Environment(Napi::Env env)
+    : threads(static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, defaultThreads))), env_(env) {}
+
+Napi::Float64Array Environment::run(napi_value phases) {
+  const Work work = parseWork(env_, phases);
+  releaseForgotten();
+  leases_.check(env_, work.accesses);
+  return packReports(env_, natgrad::run(cpuBackend(), work.phases, threads));
+}
+
+std::shared_ptr<Handed> Environment::submit(napi_value phases) {
+  Work work = parseWork(env_, phases);
+  releaseForgotten();
+  keepIntermediateInputs(work);
+  std::vector<Access> now, later;
+  for (const Access& access : work.accesses) (access.copied ? now : later).push_back(access);
+  leases_.check(env_, now);
+  start();
+
+  auto handed = std::make_shared<Handed>();
+  handed->submission = std::make_shared<Submission>();
+  handed->submission->copies = copyFactorInputs(work);
+  handed->submission->phases = std::move(work.phases);
+  handed->submission->threads = threads;
+  Napi::Array buffers = Napi::Array::New(env_, work.buffers.size());
+  for (size_t i = 0; i < work.buffers.size(); i++) buffers.Set(static_cast<uint32_t>(i), work.buffers[i]);
+  handed->buffers = Napi::Reference<Napi::Array>::New(buffers, 1);
+
+  handed->submission->ticket = ++lastTicket_;
+  leases_.add(lastTicket_, later);
+  handed_.push_back(handed);
+  worker_->submit(handed->submission);
+  return handed;
+}
+
+bool Environment::finished(const std::shared_ptr<Handed>& handed) {
+  if (!worker_->finished(handed->submission->ticket)) return false;
+  endOf(*handed->submission);
+  return true;
+}
+
+Napi::Float64Array Environment::wait(const std::shared_ptr<Handed>& handed) {
+  worker_->wait(handed->submission->ticket);
+  endOf(*handed->submission);
+  if (!handed->intact) fail(env_, errBuffer, detachedWhileLeased);
+  return packReports(env_, handed->submission->reports);
+}
+
+Napi::Promise Environment::promise(const std::shared_ptr<Handed>& handed) {
+  handed->promises.emplace_back(env_);
+  const Napi::Promise promise = handed->promises.back().Promise();
+  if (std::find(handed_.begin(), handed_.end(), handed) == handed_.end()) handed_.push_back(handed);
+  if (worker_->askToBeTold(handed->submission->ticket)) {
+    // Somebody waits, so the event loop has to go on until the answer is there.
+    check(env_, napi_ref_threadsafe_function(env_, announce_));
+  } else {
+    settle();
+  }
+  return promise;
+}
+
+// Starts the thread, and the way by which it wakes this one. That alone keeps no event loop alive.
+void Environment::start() {
+  if (worker_) return;
+  const auto woken = [](napi_env env, napi_value, void* context, void*) {
+    if (!env) return;  // the environment is going away
+    const Napi::HandleScope scope(env);
+    try {
+      static_cast<Environment*>(context)->settle();
+    } catch (const Napi::Error&) {
+      // A thread that is being terminated runs no JavaScript any more, and nobody is left to tell.
+    }
+  };
+  check(env_, napi_create_threadsafe_function(env_, nullptr, nullptr, Napi::String::New(env_, "natgrad"), 0, 1, nullptr,
+                                              nullptr, this, woken, &announce_));
+  check(env_, napi_unref_threadsafe_function(env_, announce_));
+  worker_ = std::make_unique<Worker>(cpuBackend(), [announce = announce_] {
+    napi_call_threadsafe_function(announce, nullptr, napi_tsfn_nonblocking);
+  });
+  // Hooks run in the reverse order of their making, so the thread is gone before the function it calls.
+  env_.AddCleanupHook([this] { stop(); });
+}
+
+void Environment::stop() {
+  worker_.reset();
+  for (const auto& handed : handed_) handed->buffers.Reset();
+  handed_.clear();
+}
+
+// The end of this work, and so of all that was submitted before it, was seen: their memory is the user's again.
+void Environment::endOf(const Submission& submission) {
+  leases_.releaseUpTo(submission.ticket);
+  for (const auto& handed : handed_) {
+    if (handed->submission->ticket > submission.ticket || handed->buffers.IsEmpty()) continue;
+    handed->intact = isIntact(env_, handed->buffers.Value());
+    handed->buffers.Reset();
+  }
+  const auto done = [](const auto& handed) { return handed->buffers.IsEmpty() && handed->promises.empty(); };
+  handed_.erase(std::remove_if(handed_.begin(), handed_.end(), done), handed_.end());
+}
+
+// Ends the leases of finished work whose JavaScript object was garbage-collected, so that nobody can ask for it any more.
+void Environment::releaseForgotten() {
+  uint64_t last = 0;
+  for (const auto& handed : handed_) {
+    const bool forgotten = handed.use_count() == 1 && handed->promises.empty();
+    if (forgotten && worker_->finished(handed->submission->ticket)) last = handed->submission->ticket;
+  }
+  if (last == 0) return;
+  Submission upTo;
+  upTo.ticket = last;
+  endOf(upTo);
+}
+
+// Settles the promises of finished work.
+void Environment::settle() {
+  bool waiting = false;
+  for (const auto& handed : std::vector<std::shared_ptr<Handed>>(handed_)) {
+    if (handed->promises.empty()) continue;
+    if (!worker_->finished(handed->submission->ticket)) {
+      waiting = true;
+      continue;
+    }
+    std::vector<Napi::Promise::Deferred> promises;
+    promises.swap(handed->promises);
+    endOf(*handed->submission);
+    for (const Napi::Promise::Deferred& promise : promises) {
+      if (handed->intact) {
+        promise.Resolve(packReports(env_, handed->submission->reports));
+      } else {
+        Napi::Error error = Napi::Error::New(env_, detachedWhileLeased);
+        error.Set("code", Napi::String::New(env_, errBuffer));
+        promise.Reject(error.Value());
+      }
+    }
+  }
+  if (!waiting) check(env_, napi_unref_threadsafe_function(env_, announce_));
+}
+
+}  // namespace natgrad

@@ -1,0 +1,61 @@
+// Which memory a piece of work reads and writes, and what of it belongs to work that is still under way.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "node/errors.h"
+
+namespace natgrad {
+
+// Names an argument of a job: phases[phase][job].list[item].inner.name, without the parts that are null or -1.
+struct Place {
+  int64_t phase = 0, job = 0;
+  const char* list = nullptr;
+  int64_t item = -1;
+  const char* inner = nullptr;
+  const char* name = nullptr;
+
+  std::string text() const;
+};
+
+// A range of memory that a job reads or writes.
+struct Access {
+  uintptr_t begin, end;
+  bool write;
+  bool copied;       // the work has its own copy: only the copying itself reads this
+  bool combineTerm;  // may coincide with what its own job writes
+  Place place;
+
+  bool overlaps(const Access& other) const { return begin < other.end && other.begin < end; }
+};
+
+// What a job writes no other job of its phase may read or write, and the job itself may read only as a term of `combine`.
+// Throws ERR_NATGRAD_BUFFER. Sorts the accesses of the phase.
+void checkOverlaps(Napi::Env env, std::vector<Access>& phase);
+
+// The memory of submitted work, from `submit` until its end was seen from JavaScript. Work runs in the order it was submitted in, so that
+// later submissions may use the same memory; only what happens at once (`run`, and the copying that `submit` does) is checked.
+// Reading what submitted work only reads is harmless and allowed.
+class Leases {
+ public:
+  void add(uint64_t ticket, const std::vector<Access>& accesses);
+  // Releases what was leased under tickets up to and including this one: they were finished before it.
+  void releaseUpTo(uint64_t ticket);
+  // Throws ERR_NATGRAD_BUFFER if the access, of the argument at `path`, would race with leased memory.
+  void check(Napi::Env env, const Access& access, const std::string& path) const;
+  void check(Napi::Env env, const std::vector<Access>& accesses) const;
+
+  bool empty() const { return leases_.empty(); }
+
+ private:
+  struct Lease {
+    uint64_t ticket;
+    Access access;
+  };
+  std::vector<Lease> leases_;  // by ascending ticket
+};
+
+}  // namespace natgrad

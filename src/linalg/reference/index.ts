@@ -1,0 +1,56 @@
+import type { FloatArray, Job, Kernels, Pending, Report } from '../jobs';
+import { checkPhases } from './check';
+import { eigh } from './eigh';
+import { combine, scale, update } from './elementwise';
+import { diagonalFactor, factor } from './factor';
+import { diagonalInverse, inverse } from './inverse';
+import { inverseRoot } from './inverseRoot';
+import { kronecker } from './kronecker';
+
+/**
+ * The same work as the addon's in plain TypeScript, inside in float64: the oracle of the tests, and what is left where no addon can be
+ * loaded. `submit` has done its work when it returns.
+ */
+export const referenceKernels: Kernels = {
+  name: 'reference',
+  threads: 1,
+
+  run(phases) {
+    checkPhases(phases);
+    return phases.map((jobs) => jobs.map(perform));
+  },
+
+  submit(phases): Pending {
+    const reports = referenceKernels.run(phases);
+    return { finished: true, wait: () => reports, promise: () => Promise.resolve(reports) };
+  },
+
+  firstNonFinite(arrays: FloatArray[]) {
+    return arrays.findIndex((array) => array.some((value) => !Number.isFinite(value)));
+  },
+};
+
+function perform(job: Job): Report {
+  switch (job.op) {
+    case 'factor':
+      return factor(job);
+    case 'diagonalFactor':
+      return diagonalFactor(job);
+    case 'inverse':
+      return inverse(job);
+    case 'diagonalInverse':
+      return diagonalInverse(job);
+    case 'inverseRoot':
+      return inverseRoot(job);
+    case 'eigh':
+      return eigh(job);
+    case 'kronecker':
+      return kronecker(job);
+    case 'scale':
+      return scale(job);
+    case 'update':
+      return update(job);
+    case 'combine':
+      return combine(job);
+  }
+}

@@ -1,0 +1,416 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { kernels, NatgradError, type Job } from '../../src/linalg';
+import { Random } from './random';
+
+/** Correct jobs of every kind; each fuzz case spoils one value of one of them. */
+function validJobs(): Job[] {
+  const n = 3;
+  const f = (length: number) => Float32Array.from({ length }, (_, i) => (i % 4 === 0 ? 3 : 0.5));
+  const geometry = {
+    batch: 1,
+    inHeight: 4,
+    inWidth: 4,
+    channels: 1,
+    kernelHeight: 2,
+    kernelWidth: 2,
+    strideHeight: 1,
+    strideWidth: 2,
+    dilationHeight: 1,
+    dilationWidth: 1,
+    padTop: 1,
+    padLeft: 0,
+    outHeight: 4,
+    outWidth: 2,
+  };
+  return [
+    {
+      op: 'factor',
+      inputs: [
+        { data: f(6), rows: 2, columns: n, scale: 0.5 },
+        { data: f(3), rows: 1, columns: n, scale: 0.5 },
+      ],
+      homogeneous: false,
+      decay: 0.9,
+      factor: f(9),
+      size: n,
+    },
+    {
+      op: 'factor',
+      inputs: [{ data: f(16), geometry, scale: 1 }],
+      homogeneous: true,
+      decay: 0.9,
+      factor: f(25),
+      size: 5,
+    },
+    {
+      op: 'diagonalFactor',
+      inputs: [
+        { indices: Int32Array.from([0, 2]), scale: 1 },
+        { data: f(6), rows: 2, columns: n, scale: 1 },
+      ],
+      decay: 0.9,
+      factor: f(n),
+    },
+    { op: 'inverse', matrix: f(9), size: n, damping: 3, partner: { matrix: f(4), size: 2 }, out: f(9) },
+    {
+      op: 'diagonalInverse',
+      diagonal: f(n),
+      damping: 3,
+      partner: { matrix: f(2), size: 2, diagonal: true },
+      out: f(n),
+    },
+    {
+      op: 'inverseRoot',
+      matrix: f(9),
+      size: n,
+      damping: 3,
+      p: 2,
+      method: 'auto',
+      tolerance: 0,
+      maxIterations: 0,
+      out: f(9),
+    },
+    { op: 'eigh', matrix: f(9), size: n, values: f(n), vectors: f(9) },
+    {
+      op: 'kronecker',
+      left: f(9),
+      leftSize: n,
+      leftForm: 'lower',
+      right: f(2),
+      rightSize: 2,
+      rightForm: 'diagonal',
+      input: f(4),
+      inputLast: f(2),
+      out: f(4),
+      outLast: f(2),
+    },
+    { op: 'scale', diagonal: f(n), input: f(n), out: f(n) },
+    { op: 'update', weights: f(n), direction: f(n), velocity: f(n), momentum: 0.9, step: 0.1, shrink: 1 },
+    { op: 'combine', terms: [{ data: f(n), scale: 1 }], out: f(n) },
+  ];
+}
+
+type Node = Record<string, unknown>;
+
+/** Every place in a job where a value stands: the object that holds it, its key, and the path an error has to name. */
+function places(job: unknown, path: string): { holder: Node; key: string; path: string }[] {
+  return Object.entries(job as Node).flatMap(([key, value]) => {
+    const here = {
+      holder: job as Node,
+      key,
+      path: Array.isArray(job) ? `${path}[${key}]` : `${path}.${key}`,
+    };
+    const isLeaf = typeof value !== 'object' || ArrayBuffer.isView(value);
+    return isLeaf ? [here] : [here, ...places(value, here.path)];
+  });
+}
+
+function detached(): Float32Array {
+  const array = new Float32Array(9);
+  structuredClone(array, { transfer: [array.buffer] });
+  return array;
+}
+
+function resizable(length: number): Float32Array {
+  const Resizable = ArrayBuffer as unknown as new (bytes: number, options: object) => ArrayBuffer;
+  return new Float32Array(new Resizable(4 * length, { maxByteLength: 4096 }));
+}
+
+const hostileNumbers = [-1, -0.5, 1.5, 2 ** 31, 2 ** 32, 2 ** 53, 1e300, NaN, Infinity, -Infinity];
+const hostileOthers = [null, undefined, 'x', '', true, {}, [], () => 0, Symbol('s'), 10n, new Date(0)];
+
+function hostileArrays(value: Float32Array | Int32Array): unknown[] {
+  const { length } = value;
+  const spoilt: unknown[] = [
+    value.slice(0, -1),
+    new Float32Array(length + 1),
+    new Float32Array(0),
+    new Float64Array(length),
+    new Uint8Array(length),
+    new Int32Array(length + 1).fill(7),
+    Array.from(value),
+    new DataView(new ArrayBuffer(4 * length)),
+    value.buffer,
+    new Float32Array(new SharedArrayBuffer(4 * length)),
+    resizable(length),
+    detached(),
+  ];
+  return spoilt;
+}
+
+/**
+ * The outcome of one call: the code and message of the error, or the statuses. A NaN may lead to `notFinite`, an indefinite matrix to
+ * `notPositiveDefinite`; those are documented results.
+ */
+function outcome(
+  backend: 'cpu' | 'reference',
+  job: unknown,
+): { code: string; message: string } | { statuses: string[] } {
+  try {
+    const reports = kernels(backend).run([[job as Job]]);
+    return { statuses: reports.flat().map(({ status }) => status) };
+  } catch (error) {
+    if (error instanceof NatgradError) return { code: error.code, message: error.message };
+    throw error;
+  }
+}
+
+/** Whether a value that looks odd is right in its place all the same. */
+function mayBe(path: string, value: unknown): boolean {
+  const key = path.slice(path.lastIndexOf('.') + 1);
+  if (['scale', 'decay', 'momentum', 'step', 'shrink'].includes(key)) return typeof value === 'number';
+  if (['damping', 'tolerance'].includes(key)) return (value as number) > 0;
+  // Fewer indices are fewer counts.
+  if (key === 'indices') return Object.prototype.toString.call(value) === '[object Int32Array]';
+  if (['inputs', 'terms'].includes(key)) return Array.isArray(value) && value.length === 0;
+  return value === undefined && ['velocity', 'partner'].includes(key);
+}
+
+function show(value: unknown): string {
+  const plain = typeof value === 'number' || typeof value === 'string' || typeof value === 'symbol';
+  return plain ? String(value) : Object.prototype.toString.call(value);
+}
+
+const kinds = validJobs().map((job, index) => [`${job.op} (${index})`, index] as const);
+
+/** Spoils one value of job `index` after the other, and calls `check` with each. */
+function spoilEach(index: number, check: (job: Job, path: string, spoilt: unknown) => void): void {
+  const count = places(validJobs()[index], '').length;
+  for (let k = 0; k < count; k++) {
+    const original = places(validJobs()[index], 'phases[0][0]')[k];
+    const value = original.holder[original.key];
+    const hostile =
+      value instanceof Float32Array || value instanceof Int32Array
+        ? [...hostileArrays(value), ...hostileOthers]
+        : [...hostileNumbers, ...hostileOthers];
+    for (const spoilt of hostile) {
+      if (spoilt === value) continue;
+      const job = validJobs()[index];
+      const place = places(job, 'phases[0][0]')[k];
+      place.holder[place.key] = spoilt;
+      check(job, place.path, spoilt);
+    }
+  }
+}
+
+describe.each(['cpu', 'reference'] as const)('arguments of %s', (backend) => {
+  it('are accepted when they are right', () => {
+    for (const job of validJobs()) expect(outcome(backend, job)).toEqual({ statuses: ['ok'] });
+  });
+
+  it.each(kinds)(
+    'of %s: every wrong value is an error that names the job, or has a documented result',
+    (_, index) => {
+      const accepted: string[] = [];
+      spoilEach(index, (job, path, spoilt) => {
+        const result = outcome(backend, job);
+        if ('code' in result) {
+          expect(result.code).toMatch(/^ERR_NATGRAD_(ARGUMENT|TYPE|SHAPE|BUFFER|NOT_FINITE)$/);
+          expect(result.message).toContain('phases[0][0]');
+        } else {
+          if (!mayBe(path, spoilt)) accepted.push(`${path} = ${show(spoilt)}`);
+        }
+      });
+      expect(accepted).toEqual([]);
+    },
+  );
+
+  it('that alias are refused where one of them is written', () => {
+    const spoil = (index: number, from: string, to: string) => {
+      const job = validJobs()[index] as unknown as Node;
+      job[to] = job[from];
+      return outcome(backend, job);
+    };
+    for (const [index, from, to] of [
+      [3, 'matrix', 'out'],
+      [4, 'diagonal', 'out'],
+      [5, 'matrix', 'out'],
+      [6, 'matrix', 'vectors'],
+      [7, 'input', 'out'],
+      [7, 'outLast', 'inputLast'],
+      [8, 'input', 'out'],
+      [9, 'direction', 'weights'],
+      [9, 'velocity', 'weights'],
+    ] as const) {
+      expect(spoil(index, from, to)).toMatchObject({ code: 'ERR_NATGRAD_BUFFER' });
+    }
+  });
+
+  it('that overlap in part are refused, also between jobs of a phase, but not between phases', () => {
+    const memory = new Float32Array(20);
+    const move = (from: number, to: number): Job => ({
+      op: 'combine',
+      terms: [{ data: memory.subarray(from, from + 5), scale: 1 }],
+      out: memory.subarray(to, to + 5),
+    });
+    const run = (phases: Job[][]) => kernels(backend).run(phases);
+    expect(() => run([[move(0, 4)]])).toThrow(
+      expect.objectContaining({ code: 'ERR_NATGRAD_BUFFER' }) as Error,
+    );
+    expect(() => run([[move(0, 5), move(10, 5)]])).toThrow('phases[0][');
+    expect(() => run([[move(0, 5), move(5, 10)]])).toThrow('overlaps');
+    expect(run([[move(0, 5), move(0, 10)]])).toHaveLength(1);
+    expect(run([[move(0, 5)], [move(5, 0)]])).toHaveLength(2);
+    expect(run([[move(0, 0)]])).toHaveLength(1);
+  });
+
+  it.each([undefined, null, 1, 'x', {}, [1], [null], [[1]], [[null]], [[[]]], [[{}]], [[{ op: 'nothing' }]]])(
+    'refuses %j for phases',
+    (phases) => {
+      expect(() => kernels(backend).run(phases as Job[][])).toThrow(NatgradError);
+      expect(() => kernels(backend).submit(phases as Job[][])).toThrow(NatgradError);
+    },
+  );
+
+  it('accepts n = 1, and memory of a WebAssembly heap', () => {
+    const { Memory } = (
+      globalThis as unknown as { WebAssembly: { Memory: new (size: object) => { buffer: ArrayBuffer } } }
+    ).WebAssembly;
+    const heap = new Memory({ initial: 1 }).buffer;
+    const matrix = new Float32Array(heap, 64, 1).fill(3);
+    const out = new Float32Array(heap, 128, 1);
+    const [[{ status }]] = kernels(backend).run([[{ op: 'inverse', matrix, size: 1, damping: 1, out }]]);
+    expect(status).toBe('ok');
+    expect(out[0]).toBe(0.25);
+  });
+
+  it('reports a matrix that holds a NaN or is not positive definite, and leaves the output as it was', () => {
+    const run = (entries: number[], damping: number) => {
+      const out = new Float64Array(4).fill(5);
+      const matrix = new Float64Array(entries);
+      const [[{ status }]] = kernels(backend).run([[{ op: 'inverse', matrix, size: 2, damping, out }]]);
+      return { status, untouched: out.every((value) => value === 5) };
+    };
+    expect(run([1, 0, NaN, 1], 0.1)).toEqual({ status: 'notFinite', untouched: true });
+    expect(run([1, 0, Infinity, 1], 0.1)).toEqual({ status: 'notFinite', untouched: true });
+    expect(run([1, 0, 2, 1], 0)).toEqual({ status: 'notPositiveDefinite', untouched: true });
+    expect(run([0, 0, 0, 0], 0)).toEqual({ status: 'notPositiveDefinite', untouched: true });
+    expect(run([1, NaN, 0, 1], 0)).toEqual({ status: 'ok', untouched: false });
+  });
+
+  it('makes a zero matrix I / damping, and its p-th root damping^(-1/p) I', () => {
+    const out = new Float64Array(4);
+    const matrix = new Float64Array(4);
+    kernels(backend).run([[{ op: 'inverse', matrix, size: 2, damping: 0.25, out }]]);
+    expect(Array.from(out)).toEqual([4, 0, 0, 4]);
+    kernels(backend).run([
+      [
+        {
+          op: 'inverseRoot',
+          matrix,
+          size: 2,
+          damping: 0.25,
+          p: 2,
+          method: 'auto',
+          tolerance: 0,
+          maxIterations: 0,
+          out,
+        },
+      ],
+    ]);
+    expect(Array.from(out)).toEqual([2, 0, 0, 2]);
+  });
+
+  it('climbs the ladder where a matrix is not positive definite, and says so', () => {
+    // Eigenvalues 1 and -0.05: damping 0.01 fails, 0.1 holds.
+    const matrix = new Float64Array([1, 0, 0, -0.05]);
+    const out = new Float64Array(4);
+    const [[report]] = kernels(backend).run([[{ op: 'inverse', matrix, size: 2, damping: 0.01, out }]]);
+    expect(report).toMatchObject({ status: 'ok', retries: 1 });
+    expect(report.damping).toBeCloseTo(0.1, 15);
+    expect(out[3]).toBeCloseTo(20, 10);
+    // Eigenvalue -100: no multiple helps, so that it is taken as zero.
+    matrix[3] = -100;
+    const [[clipped]] = kernels(backend).run([[{ op: 'inverse', matrix, size: 2, damping: 0.01, out }]]);
+    expect(clipped).toMatchObject({ status: 'ok', retries: 4, damping: 0.01 });
+    expect(out[3]).toBeCloseTo(100, 8);
+  });
+});
+
+describe('the addon and the reference', () => {
+  it.each(kinds)('of %s: agree on every wrong value', (_, index) => {
+    spoilEach(index, (job, path, spoilt) => {
+      const [cpu, reference] = (['cpu', 'reference'] as const).map((backend) => outcome(backend, job));
+      const tell = (result: ReturnType<typeof outcome>) => ('code' in result ? result.code : result.statuses);
+      expect([path, show(spoilt), tell(cpu)]).toEqual([path, show(spoilt), tell(reference)]);
+    });
+  });
+
+  it('give the same error message for a wrong length', () => {
+    const job = { ...validJobs()[3], out: new Float32Array(8) };
+    expect(outcome('cpu', job)).toEqual(outcome('reference', job));
+  });
+});
+
+describe('raw calls of the addon', () => {
+  const addonPath = join(__dirname, '..', '..', 'build', 'Release', 'natgrad.node');
+
+  it('never end the process, whatever they are called with', () => {
+    // Random values in random places, in a process of its own, whose exit code shows whether it survived.
+    const random = new Random(11);
+    const seeds = Array.from({ length: 4 }, () => random.integer(1e9));
+    const program = `
+      const addon = require(${JSON.stringify(addonPath)});
+      ${Random.toString()}
+      for (const seed of ${JSON.stringify(seeds)}) {
+        const random = new Random(seed);
+        const value = (depth) => {
+          switch (random.integer(16)) {
+            case 0: return undefined;
+            case 1: return null;
+            case 2: return random.integer(10);
+            case 3: return random.pick([NaN, Infinity, -1, 1e20, 0.5, 2 ** 31, 2 ** 32 - 1, 32766, 46341]);
+            case 4: return random.pick(['factor', 'diagonalFactor', 'inverse', 'diagonalInverse', 'inverseRoot', 'eigh', 'kronecker',
+              'scale', 'update', 'combine', 'auto', 'full', 'lower', 'diagonal', '', 'x'.repeat(1000)]);
+            case 5: return new Float32Array(random.integer(12));
+            case 6: return new Float64Array(random.integer(12)).fill(NaN);
+            case 7: return new Float32Array([2, 1, 1, 2]).subarray(random.integer(4));
+            case 8: return new Int32Array(random.integer(5)).fill(random.integer(9) - 3);
+            case 9: return new Float32Array(new SharedArrayBuffer(16));
+            case 10: return new Float32Array(new ArrayBuffer(16, {maxByteLength: 64}));
+            case 11: { const a = new Float32Array(4); structuredClone(a, {transfer: [a.buffer]}); return a; }
+            case 12: return new Proxy({}, {get() { throw new Error('trap'); }});
+            case 13: { const a = new Float32Array(4); return {get data() { structuredClone(a, {transfer: [a.buffer]}); return a; }, scale: 1}; }
+            case 14: return random.pick([true, false, Symbol('x'), 1n, () => 0]);
+            default: return depth > 3 ? {} : random.uniform() < 0.4
+              ? Array.from({length: random.integer(4)}, () => value(depth + 1)) : object(depth + 1);
+          }
+        };
+        const names = ['op', 'inputs', 'homogeneous', 'decay', 'factor', 'size', 'matrix', 'damping', 'partner', 'out', 'diagonal', 'p', 'method',
+          'tolerance', 'maxIterations', 'values', 'vectors', 'left', 'leftSize', 'leftForm', 'right', 'rightSize', 'rightForm', 'input', 'inputLast',
+          'outLast', 'weights', 'direction', 'velocity', 'momentum', 'step', 'shrink', 'terms', 'data', 'rows', 'columns', 'scale', 'geometry', 'indices'];
+        const object = (depth) => {
+          const result = {};
+          for (const name of names) if (random.uniform() < 0.5) result[name] = value(depth);
+          if (random.uniform() < 0.8) result.op = random.pick(['factor', 'diagonalFactor', 'inverse', 'inverseRoot', 'eigh', 'kronecker', 'scale', 'update', 'combine']);
+          return result;
+        };
+        let refused = 0;
+        for (let i = 0; i < 2000; i++) {
+          const phases = random.uniform() < 0.1 ? value(0) : [[object(0)], [object(0)]];
+          for (const name of ['run', 'submit', 'firstNonFinite', 'setThreads']) {
+            try { addon[name](name === 'firstNonFinite' ? [value(0)] : name === 'setThreads' ? value(5) : phases); }
+            catch (error) {
+              refused++;
+              if (!/^ERR_NATGRAD_/.test(error.code) && error.message !== 'trap') throw error;
+            }
+          }
+          addon.setThreads(2);
+        }
+        const pending = addon.submit([]);
+        for (const call of [() => new pending.constructor().wait(), () => new pending.constructor().finished, () => pending.wait.call({}),
+          () => pending.constructor(), () => addon.run(), () => addon.submit()]) {
+          try { call(); console.error('accepted: ' + call); } catch { refused++; }
+        }
+        pending.wait();
+        if (refused < 500) console.error('the fuzz tests nothing');
+      }`;
+    const child = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' });
+    expect({ status: child.status, signal: child.signal, stderr: child.stderr }).toEqual({
+      status: 0,
+      signal: null,
+      stderr: '',
+    });
+  }, 60_000);
+});
