@@ -131,8 +131,10 @@ Attempt coupledNewton(const Operations<T>& ops, int64_t n, T* a, int32_t p, Inte
   double best = std::numeric_limits<double>::infinity();
   for (;; ++attempt.iterations) {
     attempt.residual = residualOf(n, m.data());
-    // Near the root the residual is squared at every step until rounding stops it; after that it drifts away again.
-    const bool stalled = best < 0.1 && attempt.residual > 0.5 * best;
+    // At the root rounding stops the residual from falling, and after that the iteration drifts away again. Far from it
+    // the residual may fall slowly, as long as one small eigenvalue is still on its way.
+    const bool atRoot = isRoot<T>(n, attempt.residual, stop.tolerance, interval);
+    const bool stalled = attempt.residual > (atRoot ? 0.5 : 1.2) * best && best < 0.1;
     if (attempt.residual <= stop.tolerance || stalled || attempt.iterations == limit ||
         !std::isfinite(attempt.residual))
       break;

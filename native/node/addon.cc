@@ -98,6 +98,7 @@ void pinLibrary() {
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   pinLibrary();
+  cpuBackend();  // settles which kernels OpenBLAS uses before anything asks or computes
   auto environment = std::make_unique<Environment>(env);
   Pending::define(env, *environment);
   env.SetInstanceData(environment.release());

@@ -87,7 +87,7 @@ export class Factor {
   }
 
   /** e.g. '785 x 785' or 'diagonal 10000'. */
-  toString(): string {
+  get dimensions(): string {
     return this.form === 'diagonal' ? `diagonal ${this.size}` : `${this.size} x ${this.size}`;
   }
 }

@@ -167,7 +167,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
     return {
       variables: this.shape.names.join(', '),
       structure: this.structure,
-      matrices: `${this.input}, ${this.output}`,
+      matrices: `${this.input.dimensions}, ${this.output.dimensions}`,
       parameters: this.shape.shapes.reduce(
         (sum, shape) => sum + shape.reduce((product, d) => product * d, 1),
         0,

@@ -64,15 +64,13 @@ function probabilitiesOf(outputs: Outputs, row: number, p: Float64Array): void {
   for (let i = 0; i < columns; i++) p[i] /= total;
 }
 
-/** Inverts the cumulative distribution at `uniform` in [0, 1). */
+/** Inverts the cumulative distribution at `uniform`, which is at most 1 - 2^-32 and so below the rounded sum of all of `p`. */
 function drawClass(p: Float64Array, uniform: number): number {
   let cumulative = 0;
-  let lastPossible = 0;
   for (let i = 0; i < p.length; i++) {
-    if (p[i] > 0) lastPossible = i;
     cumulative += p[i];
     if (uniform < cumulative) return i;
   }
-  // Rounding can leave the sum just below `uniform`; the class is then the last one that can occur at all.
-  return lastPossible;
+  // Only a row that is not a number comes here, and it stays that whatever the class.
+  return p.length - 1;
 }

@@ -279,7 +279,8 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     config: tf.serialization.ConfigDict,
   ): T {
     // tfjs adds a key of its own to the configuration it saved.
-    const { customObjects: _, ...saved } = config;
+    const saved = { ...config };
+    delete saved.customObjects;
     return new cls(restoreConfig(saved));
   }
 

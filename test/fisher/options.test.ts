@@ -50,6 +50,11 @@ describe('fisherSettings', () => {
       { estimator: 'exact', draws: 2 },
       /draws has no effect on 'exact'/,
     ],
+    [
+      'draws of the empirical Fisher',
+      { estimator: 'empirical', draws: 2 },
+      /draws has no effect on 'empirical'/,
+    ],
     ['draws that are no positive integer', { draws: 1.5 }, /draws is 1\.5/],
     [
       'a distribution for the empirical Fisher',

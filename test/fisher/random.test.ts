@@ -95,6 +95,21 @@ describe('randomStream', () => {
     expect(Math.abs(moment(4) - 3)).toBeLessThan(5 * Math.sqrt(96 / n));
   });
 
+  it('gives normal numbers that are uncorrelated with the next one, as are their squares', () => {
+    const z = draw(
+      n + 1,
+      (
+        (s) => () =>
+          s.normal()
+      )(randomStream(9, 0)),
+    );
+    const product = (f: (x: number) => number): number =>
+      mean(z.subarray(0, n).map((x, i) => f(x) * f(z[i + 1])));
+    expect(Math.abs(product((x) => x))).toBeLessThan(5 / Math.sqrt(n));
+    // The variance of z^2 - 1 is 2, so that of a product of two of them is 4.
+    expect(Math.abs(product((x) => x * x - 1))).toBeLessThan(10 / Math.sqrt(n));
+  });
+
   it.each([
     ['neighbouring steps', randomStream(4, 10), randomStream(4, 11)],
     ['neighbouring seeds', randomStream(4, 10), randomStream(5, 10)],

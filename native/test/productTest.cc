@@ -1,0 +1,166 @@
+#include <string>
+
+#include "check.h"
+#include "gallery.h"
+
+using namespace natgrad;
+using namespace natgrad::test;
+
+namespace {
+
+std::vector<double> numbers(int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<double> normal;
+  std::vector<double> x;
+  for (int64_t i = 0; i < count; ++i) x.push_back(normal(random));
+  return x;
+}
+
+// A symmetric factor in the form it is held in, and in full.
+struct Held {
+  std::vector<double> held;
+  std::vector<double> full;
+};
+
+Held hold(int64_t n, MatrixForm form, unsigned seed) {
+  const std::vector<double> x = numbers(n * n, seed);
+  Held result;
+  result.full.assign(static_cast<size_t>(n * n), 0.0);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j <= i; ++j) {
+      if (form == MatrixForm::diagonal && i != j) continue;
+      result.full[static_cast<size_t>(i * n + j)] = result.full[static_cast<size_t>(j * n + i)] =
+          x[static_cast<size_t>(i * n + j)];
+    }
+  }
+  if (form == MatrixForm::full) result.held = result.full;
+  if (form == MatrixForm::lower) result.held = lowerOf<double>(result.full, n);
+  if (form == MatrixForm::diagonal) {
+    for (int64_t i = 0; i < n; ++i) result.held.push_back(result.full[static_cast<size_t>(i * n + i)]);
+  }
+  return result;
+}
+
+}  // namespace
+
+TEST("a Kronecker product is left V right for every form of the factors, with the last row together or apart") {
+  const MatrixForm forms[]{MatrixForm::full, MatrixForm::lower, MatrixForm::diagonal};
+  for (const int64_t m : {1, 2, 17}) {
+    for (const int64_t n : {1, 3, 20}) {
+      for (const MatrixForm leftForm : forms) {
+        for (const MatrixForm rightForm : forms) {
+          const Held left = hold(m, leftForm, 1);
+          const Held right = hold(n, rightForm, 2);
+          const std::vector<double> v = numbers(m * n, 3);
+          std::vector<double> expected(v.size(), 0.0);
+          double dot = 0;
+          for (int64_t i = 0; i < m; ++i) {
+            for (int64_t j = 0; j < n; ++j) {
+              double sum = 0;
+              for (int64_t k = 0; k < m; ++k) {
+                for (int64_t l = 0; l < n; ++l) {
+                  sum += left.full[static_cast<size_t>(i * m + k)] * v[static_cast<size_t>(k * n + l)] *
+                         right.full[static_cast<size_t>(l * n + j)];
+                }
+              }
+              expected[static_cast<size_t>(i * n + j)] = sum;
+              dot += sum * v[static_cast<size_t>(i * n + j)];
+            }
+          }
+          for (const bool apart : {false, true}) {
+            std::vector<double> out(v.size());
+            const double* lastInput = v.data() + (m - 1) * n;
+            double* lastOut = out.data() + (m - 1) * n;
+            const Report report = runOne<double>(
+                KroneckerJob<double>{left.held.data(), m, leftForm, right.held.data(), n, rightForm, v.data(),
+                                     apart ? lastInput : nullptr, out.data(), apart ? lastOut : nullptr});
+            CHECK(report.status == Status::ok);
+            double error = 0;
+            for (size_t i = 0; i < out.size(); ++i) error = std::max(error, std::fabs(out[i] - expected[i]));
+            // Sums of at most 340 terms of size one: 340 eps, with room for their size.
+            CHECK_THAT(error < 1e-12, std::to_string(error));
+            CHECK_THAT(std::fabs(report.dot - dot) < 1e-11, std::to_string(report.dot - dot));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST("the dot of a float32 product is summed in float64") {
+  // Ten thousand times 1 after 1e8: in float32 each 1 would be lost.
+  const int64_t n = 10001;
+  std::vector<float> one{1};
+  std::vector<float> v(static_cast<size_t>(n), 1.0f);
+  v[0] = 1e4f;
+  std::vector<float> right(static_cast<size_t>(n), 1.0f);
+  std::vector<float> out(v.size());
+  const Report report = runOne<float>(KroneckerJob<float>{
+      one.data(), 1, MatrixForm::full, right.data(), n, MatrixForm::diagonal, v.data(), nullptr, out.data(), nullptr});
+  CHECK(report.dot == 1e8 + 1e4);
+}
+
+TEST("scale multiplies by the diagonal and returns the inner product, at every length") {
+  for (int64_t n = 0; n < 70; ++n) {
+    const std::vector<double> d = numbers(n, 4);
+    const std::vector<double> x = numbers(n, 5);
+    std::vector<double> out(x.size());
+    const Report report = runOne<double>(ScaleJob<double>{d.data(), x.data(), out.data(), n});
+    double dot = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      CHECK(out[i] == d[i] * x[i]);
+      dot += x[i] * x[i] * d[i];
+    }
+    CHECK(std::fabs(report.dot - dot) < 1e-12);
+  }
+}
+
+TEST("update moves velocity and weights in one pass, at every length") {
+  for (int64_t n = 0; n < 70; ++n) {
+    const std::vector<double> direction = numbers(n, 6);
+    const std::vector<double> weights = numbers(n, 7);
+    const std::vector<double> velocity = numbers(n, 8);
+    std::vector<double> w = weights;
+    std::vector<double> v = velocity;
+    runOne<double>(UpdateJob<double>{w.data(), direction.data(), v.data(), n, 0.9, -0.1, 0.99});
+    std::vector<double> plain = weights;
+    runOne<double>(UpdateJob<double>{plain.data(), direction.data(), nullptr, n, 0.9, -0.1, 0.99});
+    for (size_t i = 0; i < w.size(); ++i) {
+      const double moved = 0.9 * velocity[i] - 0.1 * direction[i];
+      CHECK(std::fabs(v[i] - moved) < 1e-15);
+      CHECK(std::fabs(w[i] - (0.99 * weights[i] + moved)) < 2e-15);
+      CHECK(std::fabs(plain[i] - (0.99 * weights[i] - 0.1 * direction[i])) < 2e-15);
+    }
+  }
+}
+
+TEST("combine sums its terms, also into one of them, at every length") {
+  for (int64_t n = 0; n < 150; ++n) {
+    std::vector<double> x = numbers(n, 9);
+    const std::vector<double> y = numbers(n, 10);
+    const std::vector<double> before = x;
+    runOne<double>(CombineJob<double>{{{y.data(), 2}, {x.data(), -0.5}}, x.data(), n});
+    for (size_t i = 0; i < x.size(); ++i) CHECK(std::fabs(x[i] - (2 * y[i] - 0.5 * before[i])) < 2e-15);
+  }
+  std::vector<double> nothing{5};
+  runOne<double>(CombineJob<double>{{}, nothing.data(), 1});
+  CHECK(nothing[0] == 0);
+}
+
+TEST("the first element that is not finite is found at every place of every length") {
+  for (const int64_t n : {1, 7, 16, 33, 1024, 1500, 5000}) {
+    std::vector<float> x(static_cast<size_t>(n), 3e38f);
+    CHECK(cpuBackend().f32.firstNonFinite(x.data(), n) == -1);
+    for (int64_t at = 0; at<n; at += n> 100 ? 97 : 1) {
+      for (const float poison : {std::nanf(""), HUGE_VALF, -HUGE_VALF}) {
+        x[static_cast<size_t>(at)] = poison;
+        x.back() = poison;
+        CHECK(cpuBackend().f32.firstNonFinite(x.data(), n) == at);
+        x[static_cast<size_t>(at)] = x.back() = -1e-42f;
+      }
+    }
+  }
+  CHECK(cpuBackend().f64.firstNonFinite(nullptr, 0) == -1);
+}
+
+int main() { return runTests(); }

@@ -1,0 +1,80 @@
+import * as tf from '@tensorflow/tfjs';
+
+import { NatgradError } from '../errors';
+import { kfac } from '../optimizer/presets';
+import { radam } from '../optimizer/radam';
+
+/** What can be set from the command line. An optimizer takes those that its defaults name. */
+export interface OptimizerSettings {
+  learningRate: number;
+  momentum?: number;
+  damping?: number;
+}
+
+interface Preset {
+  /** For the multi-layer perceptron on MNIST in batches of 50 with the default schedule; `--grid` is there to check them. */
+  defaults: OptimizerSettings;
+  /** Learning rates that `--grid` tries. */
+  grid: number[];
+  create: (settings: Required<OptimizerSettings>, seed: number) => tf.Optimizer;
+}
+
+/** The optimizers the command line knows, by name. */
+export const presets: Record<string, Preset> = {
+  sgd: {
+    defaults: { learningRate: 0.3 },
+    grid: [0.03, 0.1, 0.3, 1],
+    create: ({ learningRate }) => tf.train.sgd(learningRate),
+  },
+  momentum: {
+    defaults: { learningRate: 0.1, momentum: 0.9 },
+    grid: [0.01, 0.03, 0.1, 0.3],
+    create: ({ learningRate, momentum }) => tf.train.momentum(learningRate, momentum),
+  },
+  adam: {
+    defaults: { learningRate: 0.01 },
+    grid: [0.001, 0.003, 0.01, 0.03],
+    create: ({ learningRate }) => tf.train.adam(learningRate),
+  },
+  radam: {
+    defaults: { learningRate: 0.01 },
+    grid: [0.001, 0.003, 0.01, 0.03],
+    create: ({ learningRate }) => radam({ learningRate }),
+  },
+  kfac: {
+    defaults: { learningRate: 0.02, momentum: 0.9, damping: 0.1 },
+    grid: [0.005, 0.01, 0.02, 0.05],
+    create: (settings, seed) => kfac({ ...settings, seed }),
+  },
+};
+
+/** @throws NatgradError ERR_NATGRAD_ARGUMENT if there is no such optimizer. */
+export function findPreset(name: string): Preset {
+  if (Object.hasOwn(presets, name)) return presets[name];
+  const known = Object.keys(presets).join(', ');
+  throw new NatgradError('ERR_NATGRAD_ARGUMENT', `unknown optimizer '${name}'; known are ${known}`);
+}
+
+/** The settings that have a value and that the optimizer knows. */
+export function settingsFor(name: string, given: Partial<OptimizerSettings>): OptimizerSettings {
+  const { defaults } = findPreset(name);
+  const known = Object.entries(given).filter(([key, value]) => key in defaults && value !== undefined);
+  return { ...defaults, ...Object.fromEntries(known) };
+}
+
+/**
+ * Refuses a setting that none of the optimizers would look at.
+ *
+ * @throws NatgradError ERR_NATGRAD_ARGUMENT
+ */
+export function checkSettings(names: string[], given: Partial<OptimizerSettings>): void {
+  for (const [key, value] of Object.entries(given)) {
+    if (value !== undefined && !names.some((name) => key in findPreset(name).defaults)) {
+      throw new NatgradError('ERR_NATGRAD_ARGUMENT', `${names.join(', ')} has no ${key}; leave out --${key}`);
+    }
+  }
+}
+
+export function createOptimizer(name: string, settings: OptimizerSettings, seed: number): tf.Optimizer {
+  return findPreset(name).create({ momentum: 0, damping: 0, ...settings }, seed);
+}

@@ -1,0 +1,167 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+
+import { accelerate } from '../accelerate/index';
+import { NatgradError } from '../errors';
+import { loadAddon } from '../linalg/loader';
+import { selectBackend, type BackendName } from './backend';
+import { loadDataset } from './dataset';
+import { runExperiment, searchLearningRate, type Experiment, type Run } from './experiment';
+import type { TrainingFlags } from './flags';
+import { checkSettings, findPreset, type OptimizerSettings } from './optimizers';
+import { progressBar, silentProgress, type Progress } from './progress';
+import { htmlReport } from './report';
+import { formatTable, resultTable } from './table';
+import { packageVersion } from './versions';
+
+/** `natgrad train`: one optimizer; JSON is one object. */
+export async function trainCommand(
+  datasetName: string,
+  flags: TrainingFlags & { optimizer: string },
+): Promise<void> {
+  const session = await prepare(datasetName, flags, [flags.optimizer]);
+  const run = await watched(flags, flags.optimizer, (progress) =>
+    runExperiment(session.experiment, flags.optimizer, session.settings, progress),
+  );
+  present(session, flags, [run]);
+  if (flags.json === true) printJson(runAsJson(run, session));
+}
+
+/** `natgrad compare`: several optimizers, one after the other; JSON is an array in their order. */
+export async function compareCommand(
+  datasetName: string,
+  flags: TrainingFlags & { optimizers: string; grid?: true },
+): Promise<void> {
+  const names = flags.optimizers.split(',').map((name) => name.trim());
+  if (flags.grid === true && flags.learningRate !== undefined) {
+    throw new NatgradError(
+      'ERR_NATGRAD_ARGUMENT',
+      '--grid chooses the learning rate itself; leave out --learning-rate',
+    );
+  }
+  const session = await prepare(datasetName, flags, names);
+  const runs: Run[] = [];
+  for (const name of names) {
+    const run = await watched(flags, name.padEnd(8), async (progress) => {
+      if (flags.grid !== true) return runExperiment(session.experiment, name, session.settings, progress);
+      const { best, runs: tried } = await searchLearningRate(
+        session.experiment,
+        name,
+        session.settings,
+        progress,
+      );
+      if (isChatty(flags)) print(formatTable(resultTable(tried, flags.target)) + '\n');
+      return best;
+    });
+    runs.push(run);
+  }
+  present(session, flags, runs);
+  if (flags.json === true) printJson(runs.map((run) => runAsJson(run, session)));
+}
+
+/** What is settled before the first step. */
+interface Session {
+  experiment: Experiment;
+  settings: Partial<OptimizerSettings>;
+  backend: BackendName;
+  accelerated: boolean;
+}
+
+async function prepare(datasetName: string, flags: TrainingFlags, optimizers: string[]): Promise<Session> {
+  const { model, epochs, batchSize, seed, schedule, learningRate, momentum, damping } = flags;
+  const settings = { learningRate, momentum, damping };
+  optimizers.forEach(findPreset);
+  checkSettings(optimizers, settings);
+  const dataset = loadDataset(datasetName, flags.trainExamples);
+  const backend = await selectBackend(flags.tfBackend);
+  const accelerated = backend !== 'tensorflow' && flags.accelerate && tryToAccelerate(backend);
+  if (model === 'conv' && backend === 'wasm' && !accelerated) {
+    throw new NatgradError(
+      'ERR_NATGRAD_BACKEND',
+      "tfjs's own wasm backend cannot train convolutions; accelerate it (`natgrad inspect` tells about the addon) or choose --tf-backend cpu",
+    );
+  }
+  const experiment = { dataset, model, epochs, batchSize, seed, schedule };
+  return { experiment, settings, backend, accelerated };
+}
+
+/** Without the addon training is slower but not wrong, so its absence is told and no error. */
+function tryToAccelerate(backend: 'cpu' | 'wasm'): boolean {
+  try {
+    accelerate({ backends: [backend] });
+    return true;
+  } catch (error) {
+    if (!(error instanceof NatgradError && error.code === 'ERR_NATGRAD_ADDON')) throw error;
+    process.stderr.write(
+      `natgrad: training without the native kernels; \`natgrad inspect\` says why there is no addon\n`,
+    );
+    return false;
+  }
+}
+
+async function watched<T>(
+  flags: TrainingFlags,
+  label: string,
+  work: (progress: Progress) => Promise<T>,
+): Promise<T> {
+  const progress = process.stdout.isTTY && flags.quiet !== true ? progressBar(label) : silentProgress;
+  try {
+    return await work(progress);
+  } finally {
+    progress.stop();
+  }
+}
+
+function present(session: Session, flags: TrainingFlags, runs: Run[]): void {
+  if (isChatty(flags)) print(formatTable(resultTable(runs, flags.target)));
+  if (flags.report === undefined) return;
+  const { dataset } = session.experiment;
+  const title = `${runs.map((run) => run.optimizer).join(', ')} on ${dataset.name}`;
+  fs.writeFileSync(flags.report, htmlReport(runs, { title, facts: facts(session), target: flags.target }));
+  if (isChatty(flags)) print(`report: ${flags.report}`);
+}
+
+function isChatty(flags: TrainingFlags): boolean {
+  return flags.quiet !== true && flags.json !== true;
+}
+
+function facts({ experiment, backend, accelerated }: Session): [string, string][] {
+  const { dataset, model, epochs, batchSize, seed, schedule } = experiment;
+  const loaded = loadAddon();
+  const versions = ['natgrad', '@tensorflow/tfjs'].map(
+    (name) => `${name} ${packageVersion(name) ?? 'unknown'}`,
+  );
+  const processor = os.cpus()[0]?.model ?? 'unknown processor';
+  return [
+    ['Command', ['natgrad', ...process.argv.slice(2)].join(' ')],
+    ['Data', `${dataset.name}: ${dataset.train.count} training, ${dataset.test.count} test examples`],
+    ['Model', `${model}, seed ${seed}: the same initial weights and order of examples for all`],
+    ['Training', `${epochs} epochs in batches of ${batchSize}, ${schedule} learning rate`],
+    ['Backend', `${backend}${accelerated ? ' with native kernels' : ''}`],
+    ['Linear algebra', loaded.addon === undefined ? 'reference (no addon)' : loaded.addon.info().blas],
+    ['Versions', [...versions, `Node ${process.versions.node}`].join(', ')],
+    ['Machine', `${processor}, ${os.availableParallelism()} processors`],
+    ['Date', new Date().toISOString().slice(0, 10)],
+  ];
+}
+
+function runAsJson(run: Run, { backend, accelerated, experiment }: Session) {
+  return {
+    optimizer: run.optimizer,
+    settings: run.settings,
+    model: experiment.model,
+    tfBackend: backend,
+    accelerated,
+    msPerStep: run.msPerStep,
+    diverged: run.diverged,
+    epochs: run.epochs,
+  };
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function printJson(value: unknown): void {
+  print(JSON.stringify(value));
+}
