@@ -105,6 +105,9 @@ export interface CurvatureBlock {
   /** Every array a checkpoint must hold, live, by name: loading is writing into them. */
   state(): Record<string, FloatArray>;
 
+  /** The arrays that a refresh under way computes, live, by name; a checkpoint holds them only if there is one. */
+  upcoming(): Record<string, FloatArray>;
+
   /** Declares the arrays of `state()` loaded: the inverses among them are installed if `ready`. */
   loaded(ready: boolean): void;
 

@@ -35,7 +35,7 @@ export class DiagonalBlock implements CurvatureBlock {
   private readonly reason: string;
   private readonly moments: FloatArray[];
   private readonly inverses: FloatArray[];
-  private readonly upcoming: FloatArray[];
+  private readonly next: FloatArray[];
 
   constructor({ shape, precision = 'float32', reason = '' }: DiagonalOptions) {
     this.shape = shape;
@@ -43,7 +43,7 @@ export class DiagonalBlock implements CurvatureBlock {
     const sizes = shape.shapes.map((dimensions) => dimensions.reduce((product, d) => product * d, 1));
     this.moments = sizes.map((size) => allocate(precision, size));
     this.inverses = sizes.map((size) => allocate(precision, size));
-    this.upcoming = sizes.map((size) => allocate(precision, size));
+    this.next = sizes.map((size) => allocate(precision, size));
   }
 
   updateJobs({ examples, scores, gradientScale = 1 }: Statistics, { decay, scale }: AverageStep): Job[] {
@@ -61,7 +61,7 @@ export class DiagonalBlock implements CurvatureBlock {
       op: 'diagonalInverse',
       diagonal,
       damping: lambda,
-      out: this.upcoming[i],
+      out: this.next[i],
     }));
   }
 
@@ -69,7 +69,7 @@ export class DiagonalBlock implements CurvatureBlock {
     let failures = 0;
     reports.forEach((report, i) => {
       if (report.status === 'ok') {
-        [this.inverses[i], this.upcoming[i]] = [this.upcoming[i], this.inverses[i]];
+        [this.inverses[i], this.next[i]] = [this.next[i], this.inverses[i]];
       } else {
         failures++;
         if (!this.ready) this.inverses[i].fill(1 / report.damping);
@@ -100,10 +100,11 @@ export class DiagonalBlock implements CurvatureBlock {
   }
 
   state(): Record<string, FloatArray> {
-    const state: Record<string, FloatArray> = {};
-    this.moments.forEach((moment, i) => (state[`F${i}`] = moment));
-    this.inverses.forEach((inverse, i) => (state[`inverseF${i}`] = inverse));
-    return state;
+    return { ...named('F', this.moments), ...named('inverseF', this.inverses) };
+  }
+
+  upcoming(): Record<string, FloatArray> {
+    return named('upcomingF', this.next);
   }
 
   loaded(ready: boolean): void {
@@ -121,4 +122,8 @@ export class DiagonalBlock implements CurvatureBlock {
       reason: this.reason,
     };
   }
+}
+
+function named(name: string, arrays: FloatArray[]): Record<string, FloatArray> {
+  return Object.fromEntries(arrays.map((array, i) => [`${name}${i}`, array]));
 }

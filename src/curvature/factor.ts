@@ -17,7 +17,7 @@ export function allocate(precision: Precision, length: number): FloatArray {
 export class Factor {
   readonly moment: FloatArray;
   inverse: FloatArray;
-  private upcoming: FloatArray;
+  upcoming: FloatArray;
 
   constructor(
     readonly size: number,

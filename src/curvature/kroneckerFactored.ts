@@ -159,6 +159,10 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
     };
   }
 
+  upcoming(): Record<string, FloatArray> {
+    return { upcomingA: this.input.upcoming, upcomingG: this.output.upcoming };
+  }
+
   loaded(ready: boolean): void {
     this.ready = ready;
   }

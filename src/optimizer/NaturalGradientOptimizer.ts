@@ -11,7 +11,7 @@ import { LevenbergMarquardt } from '../step/levenbergMarquardt';
 import { requireSchedule, valueAt, type Schedule } from '../step/schedule';
 import { record } from '../tape/record';
 import { tapeWorks } from '../tape/selfTest';
-import { fill, fromTensor, toTensor, withPrefix, type NamedTensors } from './checkpoint';
+import { fromTensor, toTensor, withPrefix, type NamedTensors } from './checkpoint';
 import { resolveConfig, type NaturalGradientConfig, type ResolvedConfig } from './config';
 import { CurvatureEstimation } from './estimation';
 import { restoreConfig, saveConfig } from './savedConfig';
@@ -69,8 +69,6 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   private readonly estimation: CurvatureEstimation;
   private readonly weightStep: WeightStep;
   private readonly warned = new Set<string>();
-  /** State that was loaded before the model was seen: blocks take theirs as they are made. */
-  private loadedState: Record<string, FloatArray> = {};
   private lastStep: StepReport = { learningRate: NaN, klClip: 1, gradientDotDirection: NaN };
   /** Metrics of a second evaluation of the loss; tfjs-layers may still read them until the next step. */
   private surplus: tf.Tensor[] = [];
@@ -87,12 +85,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     this.config = resolveConfig(config);
     this.kernels = kernels(this.config.backend);
     this.damping = createDamping(this.config.damping);
-    this.estimation = new CurvatureEstimation(
-      this.config,
-      this.kernels,
-      (index) => this.fillBlock(index),
-      (message) => this.warnOnce(message),
-    );
+    this.estimation = new CurvatureEstimation(this.config, this.kernels, (message) => this.warnOnce(message));
     this.weightStep = new WeightStep(this.config, this.kernels, (variable) =>
       this.estimation.membership(variable),
     );
@@ -166,7 +159,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
       this.damping.due(step) &&
       this.skippedSteps === skipped
     ) {
-      this.estimation.finish();
+      this.estimation.drain();
       const before = host().read(value)[0];
       const predicted = this.weightStep.predictedChange(
         this.entriesOf(gradients),
@@ -225,17 +218,12 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   /** Everything that resuming needs, so that a resumed run takes the same steps as an uninterrupted one. */
   override async getWeights(): Promise<NamedTensors> {
     this.requireUsable();
-    this.estimation.finish();
-    const state: Record<string, FloatArray> = { ...this.weightStep.state() };
+    this.estimation.drain();
+    const state: Record<string, FloatArray> = { ...this.weightStep.state(), ...this.estimation.state() };
     if (this.damping instanceof LevenbergMarquardt) {
       for (const [name, values] of Object.entries(this.damping.state())) state[`damping/${name}`] = values;
     }
-    this.estimation.blocks.forEach((block, i) => {
-      const { weight } = this.estimation.averages[i];
-      state[`block${i}/progress`] = Float64Array.of(weight, block.ready ? 1 : 0);
-      for (const [name, values] of Object.entries(block.state())) state[`block${i}/${name}`] = values;
-    });
-    state.progress = Float64Array.of(this.estimation.refreshedAt, this.skippedSteps);
+    state.skippedSteps = Float64Array.of(this.skippedSteps);
     const tensors = Object.entries(state).map(([name, values]) => ({ name, tensor: toTensor(values) }));
     return [await this.saveIterations(), ...tensors];
   }
@@ -253,17 +241,8 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     const state = Object.fromEntries(values.map(({ name, tensor }) => [name, fromTensor(tensor)]));
     this.weightStep.load(state);
     if (this.damping instanceof LevenbergMarquardt) this.damping.load(withPrefix('damping/', state));
-    if (state.progress) [this.estimation.refreshedAt, this.skippedSteps] = state.progress;
-    this.loadedState = state;
-  }
-
-  private fillBlock(index: number): void {
-    const saved = withPrefix(`block${index}/`, this.loadedState);
-    if (!saved.progress) return;
-    const block = this.estimation.blocks[index];
-    fill(block.state(), saved, block.shape.names.join(', '));
-    this.estimation.averages[index].weight = saved.progress[0];
-    block.loaded(saved.progress[1] === 1);
+    [this.skippedSteps] = state.skippedSteps ?? [0];
+    this.estimation.load(state);
   }
 
   getConfig(): tf.serialization.ConfigDict {
@@ -287,7 +266,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   /** Releases what the optimizer holds. It cannot be used afterwards. */
   override dispose(): void {
     if (this.disposed) return;
-    this.estimation.finish();
+    this.estimation.drain();
     this.releaseSurplus();
     this.disposed = true;
   }

@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs';
 
 import { NatgradError } from '../errors';
-import type { FloatArray } from '../linalg/jobs';
+import type { FloatArray, Report } from '../linalg/jobs';
 
 export type NamedTensors = Awaited<ReturnType<tf.Optimizer['getWeights']>>;
 
@@ -50,4 +50,34 @@ export function withPrefix<T>(prefix: string, entries: Record<string, T>): Recor
       name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [],
     ),
   );
+}
+
+/** What installing a refresh looks at in its reports, as numbers. */
+export function packReports(reports: Report[]): Float64Array {
+  return Float64Array.from(
+    reports.flatMap(({ status, retries, minEigenvalue, damping }) => [
+      status === 'ok' ? 1 : 0,
+      retries,
+      minEigenvalue,
+      damping,
+    ]),
+  );
+}
+
+/** The reports that `packReports` packed; a job that failed counts as `notFinite`. */
+export function unpackReports(packed: FloatArray): Report[] {
+  return Array.from({ length: packed.length / 4 }, (_, i) => {
+    const [ok, retries, minEigenvalue, damping] = packed.subarray(4 * i, 4 * i + 4);
+    const status = ok === 1 ? 'ok' : 'notFinite';
+    return {
+      status,
+      retries,
+      minEigenvalue,
+      damping,
+      residual: NaN,
+      iterations: 0,
+      converged: ok === 1,
+      dot: 0,
+    };
+  });
 }

@@ -31,9 +31,14 @@ export interface NaturalGradientConfig {
   refreshPeriod?: number;
   /**
    * 'overlapped': statistics and inverses are computed by a thread of the addon while training goes on, and inverses asked for in step t
-   * come into use in step t + 1, always. 'immediate': they are computed, and used, within the step.
+   * come into use in step `t + refreshLag`, always. 'immediate': they are computed, and used, within the step.
    */
   refresh?: 'overlapped' | 'immediate';
+  /**
+   * Steps until overlapped inverses come into use, at least 1. A lag that gives the thread time enough to compute them keeps the step from
+   * waiting; a refresh that is due earlier ends it.
+   */
+  refreshLag?: number;
   /** Bound kappa on the KL divergence of a step, see `klClipScale`; null: off. */
   klClip?: number | null;
   /** Largest global norm of the gradient, before it is preconditioned; null: off. */
@@ -70,6 +75,7 @@ export const DEFAULTS: ResolvedConfig = {
   factorUpdatePeriod: 1,
   refreshPeriod: 10,
   refresh: 'overlapped',
+  refreshLag: 4,
   klClip: null,
   clipNorm: null,
   clipValue: null,
@@ -113,6 +119,7 @@ export function resolveConfig(
   fisherSettings(resolved.fisher);
   requireCount(resolved.factorUpdatePeriod, 'factorUpdatePeriod');
   requireCount(resolved.refreshPeriod, 'refreshPeriod');
+  requireCount(resolved.refreshLag, 'refreshLag');
   requireCount(resolved.maxFactorSize, 'maxFactorSize');
   requireOneOf(resolved.refresh, ['overlapped', 'immediate'], 'refresh');
   requireOneOf(resolved.precision, ['float32', 'float64'], 'precision');

@@ -3,7 +3,8 @@
  * inverses are computed and come into use.
  *
  * With 'overlapped' refresh the arithmetic runs on the linear algebra's own thread while tfjs goes on. It stays deterministic because
- * an inverse that is asked for in step t is installed when step t + 1 is applied, waiting for it if need be, never earlier or later.
+ * inverses that are asked for in step t are installed when step t + refreshLag is applied, or before that when the next refresh is asked
+ * for, waiting for them if need be: never by when they happen to be ready.
  */
 import type * as tf from '@tensorflow/tfjs';
 
@@ -16,9 +17,10 @@ import { likelihoodHeads, type LikelihoodHead } from '../fisher/heads';
 import { fisherSettings, type FisherSettings } from '../fisher/options';
 import { randomStream } from '../fisher/random';
 import type { Host } from '../host/host';
-import type { Job, Kernels, Pending } from '../linalg/jobs';
+import type { FloatArray, Job, Kernels, Pending, Report } from '../linalg/jobs';
 import { valueAt } from '../step/schedule';
 import type { Recording, RecordHooks } from '../tape/types';
+import { fill, packReports, unpackReports, withPrefix } from './checkpoint';
 import type { ResolvedConfig } from './config';
 import { arraysOf, gradientTargets, readActivations, readGradients, type LayerBlock } from './statistics';
 
@@ -28,13 +30,15 @@ export interface Membership {
   index: number;
 }
 
-/** A refresh on its way, and the step it was asked for in. */
+/** A refresh on its way. */
 interface PendingRefresh {
   refresh: Refresh;
-  /** Phases of the submission that come before those of the refresh. */
-  skip: number;
-  pending: Pending;
+  /** Those of its jobs, waiting for them if need be. */
+  reports: () => Report[];
+  /** The step it was asked for in, with which damping, and for how many blocks. */
   step: number;
+  lambda: number;
+  blocks: number;
 }
 
 export interface EstimationCounts {
@@ -60,17 +64,17 @@ export class CurvatureEstimation {
   private readonly settings: FisherSettings;
   private readonly members = new Map<number, Membership>();
   private pendingRefresh: PendingRefresh | null = null;
+  /** State that was loaded before the model was seen. */
+  private saved: Record<string, FloatArray> = {};
   /** Everything submitted before this is finished once it is. */
   private lastSubmitted: Pending | null = null;
 
   /**
-   * @param onBlock called for each block right after it was made, so that a checkpoint can fill it
    * @param warn called with a message that the user should see once
    */
   constructor(
     private readonly config: ResolvedConfig,
     private readonly kernels: Kernels,
-    private readonly onBlock: (index: number) => void,
     private readonly warn: (message: string) => void,
   ) {
     this.settings = fisherSettings(config.fisher);
@@ -126,7 +130,7 @@ export class CurvatureEstimation {
       const average = new WeightedAverage();
       this.blocks.push(block);
       this.averages.push(average);
-      this.onBlock(this.blocks.length - 1);
+      this.fillBlock();
       return { layer, block, average };
     });
   }
@@ -261,7 +265,8 @@ export class CurvatureEstimation {
   /** Runs the phases that update the factors, and after them those of a refresh if one is due. */
   private compute(step: number, lambda: number, phases: Job[][]): void {
     if (this.config.refresh === 'immediate' || this.blocks.some((block) => !block.ready)) {
-      this.finish();
+      this.settle(Infinity);
+      this.drain();
       this.kernels.run(phases);
       if (this.refreshDue(step)) {
         const refresh = planRefresh(this.blocks, lambda);
@@ -269,11 +274,12 @@ export class CurvatureEstimation {
       }
     } else if (this.refreshDue(step)) {
       // The buffers of the previous refresh are free again only once it is installed.
-      this.settle(step);
+      this.settle(Infinity);
       const refresh = planRefresh(this.blocks, lambda);
       const pending = this.kernels.submit([...phases, ...refresh.phases]);
       this.lastSubmitted = pending;
-      this.pendingRefresh = { refresh, skip: phases.length, pending, step };
+      const reports = () => pending.wait()[phases.length];
+      this.pendingRefresh = { refresh, reports, step, lambda, blocks: this.blocks.length };
     } else {
       this.lastSubmitted = this.kernels.submit(phases);
     }
@@ -289,19 +295,60 @@ export class CurvatureEstimation {
     return step % period === 0 || (step < period && (step & (step - 1)) === 0);
   }
 
-  /** Installs the inverses that were asked for before step `step`, waiting for them. */
+  /** Installs the inverses that are to come into use by step `step`, waiting for them. */
   settle(step: number): void {
-    if (this.pendingRefresh === null || this.pendingRefresh.step >= step) return;
-    const { refresh, skip, pending, step: asked } = this.pendingRefresh;
+    if (this.pendingRefresh === null || this.pendingRefresh.step + this.config.refreshLag > step) return;
+    const { refresh, reports, step: asked } = this.pendingRefresh;
     this.pendingRefresh = null;
-    this.installed(asked, refresh.install(pending.wait().slice(skip)));
+    this.installed(asked, refresh.install([reports()]));
   }
 
-  /** Waits for all submitted work and installs what came of it. */
-  finish(): void {
-    this.settle(Infinity);
+  /** Waits for all submitted work, so that its buffers may be read. */
+  drain(): void {
     this.lastSubmitted?.wait();
     this.lastSubmitted = null;
+  }
+
+  /** What a checkpoint must hold beside the blocks' own arrays. Drain first. */
+  state(): Record<string, FloatArray> {
+    const state: Record<string, FloatArray> = { refreshedAt: Float64Array.of(this.refreshedAt) };
+    this.blocks.forEach((block, i) => {
+      state[`block${i}/progress`] = Float64Array.of(this.averages[i].weight, block.ready ? 1 : 0);
+      for (const [name, values] of Object.entries(block.state())) state[`block${i}/${name}`] = values;
+      if (!this.pendingRefresh) return;
+      for (const [name, values] of Object.entries(block.upcoming())) state[`block${i}/${name}`] = values;
+    });
+    if (this.pendingRefresh) {
+      const { step, lambda, blocks, reports } = this.pendingRefresh;
+      state.pendingRefresh = Float64Array.of(step, lambda, blocks);
+      state.pendingReports = packReports(reports());
+    }
+    return state;
+  }
+
+  /** Takes back what `state` gave; blocks take theirs when a recording first shows them. */
+  load(state: Record<string, FloatArray>): void {
+    this.saved = state;
+    [this.refreshedAt] = state.refreshedAt ?? [-1];
+  }
+
+  /** Fills the latest block from the loaded state, and takes up the refresh that was under way once all its blocks are there. */
+  private fillBlock(): void {
+    const index = this.blocks.length - 1;
+    const block = this.blocks[index];
+    const saved = withPrefix(`block${index}/`, this.saved);
+    if (!saved.progress) return;
+    const what = block.shape.names.join(', ');
+    fill(block.state(), saved, what);
+    this.averages[index].weight = saved.progress[0];
+    block.loaded(saved.progress[1] === 1);
+    if (!this.saved.pendingRefresh) return;
+    const [step, lambda, blocks] = this.saved.pendingRefresh;
+    fill(block.upcoming(), saved, what);
+    if (blocks !== this.blocks.length) return;
+    const reports = unpackReports(this.saved.pendingReports);
+    const refresh = planRefresh(this.blocks, lambda);
+    this.pendingRefresh = { refresh, reports: () => reports, step, lambda, blocks };
   }
 
   private installed(step: number, { failures, retries, minEigenvalue }: RefreshOutcome): void {

@@ -382,7 +382,7 @@ describe.each(['cpu', 'wasm'])('kfac on the %s backend of tfjs', (backend) => {
 });
 
 async function stateOf(optimizer: NaturalGradientOptimizer): Promise<number[][]> {
-  const weights = (await optimizer.getWeights()).slice(1).filter(({ name }) => name !== 'progress');
+  const weights = (await optimizer.getWeights()).slice(1).filter(({ name }) => name !== 'skippedSteps');
   return weights.map(({ tensor }) => [...tensor.dataSync()]);
 }
 
