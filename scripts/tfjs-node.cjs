@@ -64,11 +64,34 @@ async function answers(url) {
   }
 }
 
+function nodePreGyp() {
+  return require.resolve('@mapbox/node-pre-gyp/bin/node-pre-gyp', { paths: [tfjsNode] });
+}
+
+/** Whether the package is there in the right version with what its build needs; other installations may have removed that. */
+function isInstalled() {
+  try {
+    nodePreGyp();
+    return JSON.parse(fs.readFileSync(path.join(tfjsNode, 'package.json'), 'utf8')).version === version;
+  } catch {
+    return false;
+  }
+}
+
 function installPackage() {
-  const manifest = path.join(tfjsNode, 'package.json');
-  if (fs.existsSync(manifest) && JSON.parse(fs.readFileSync(manifest, 'utf8')).version === version) return;
+  if (isInstalled()) return;
+  fs.rmSync(tfjsNode, { recursive: true, force: true });
   say(`installing the package, version ${version}`);
-  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  // As an optional peer of this package it would not be installed; --save-prod says that it is wanted, --no-save that nobody writes it down.
+  const args = [
+    'install',
+    '--no-save',
+    '--save-prod',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ];
   run('npm', [...args, `@tensorflow/tfjs-node@${version}`], { shell: process.platform === 'win32' });
 }
 
@@ -101,9 +124,8 @@ function buildAgainstWheel() {
   say('compiling the binding');
   const nodePrefix = path.resolve(process.execPath, '..', '..');
   const hasHeaders = fs.existsSync(path.join(nodePrefix, 'include', 'node', 'node_api.h'));
-  const nodePreGyp = require.resolve('@mapbox/node-pre-gyp/bin/node-pre-gyp', { paths: [tfjsNode] });
   const args = [
-    nodePreGyp,
+    nodePreGyp(),
     'install',
     '--build-from-source',
     ...(hasHeaders ? [`--nodedir=${nodePrefix}`] : []),

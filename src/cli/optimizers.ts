@@ -42,8 +42,8 @@ export const presets: Record<string, Preset> = {
     create: ({ learningRate }) => radam({ learningRate }),
   },
   kfac: {
-    defaults: { learningRate: 0.02, momentum: 0.9, damping: 0.1 },
-    grid: [0.005, 0.01, 0.02, 0.05],
+    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
+    grid: [0.01, 0.02, 0.03, 0.05],
     create: (settings, seed) => kfac({ ...settings, seed }),
   },
 };

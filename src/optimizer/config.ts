@@ -65,9 +65,9 @@ export type ResolvedConfig = Required<NaturalGradientConfig>;
 
 /** Defaults of the class; presets override them. */
 export const DEFAULTS: ResolvedConfig = {
-  learningRate: 0.02,
+  learningRate: 0.03,
   momentum: 0.9,
-  damping: 0.1,
+  damping: 0.05,
   weightDecay: 0,
   l2: 0,
   fisher: 'sampled',
@@ -76,7 +76,7 @@ export const DEFAULTS: ResolvedConfig = {
   refreshPeriod: 10,
   refresh: 'overlapped',
   refreshLag: 4,
-  klClip: null,
+  klClip: 3e-4,
   clipNorm: null,
   clipValue: null,
   averaging: null,

@@ -27,11 +27,15 @@ const kernelInside: Record<string, string> = {
   fusedConv2d__op: 'FusedConv2D',
 };
 
+/** Where both of them save what their kernel gave. */
+const savedOutput = 2;
+
 /**
  * The attributes of the kernels that ran while a function did. The tape does not keep them: its nodes hold them in closures.
  *
- * They are found again by the data of the kernel's output, which the reshape at the end of a fused operation shares. Other
- * kernels may share it too (a transposition that moves nothing), so each kernel has a table of its own.
+ * They are found again by the data of the kernel's output. A fused operation ends with a reshape of it and saves it; cpu and wasm share
+ * the data with the reshaped tensor, tfjs-node with the saved one. Other kernels may share it too (a transposition that moves
+ * nothing), so each kernel has a table of its own.
  */
 export class Attributes {
   private readonly tables = new Map<string, Map<object, KernelAttributes>>();
@@ -56,8 +60,10 @@ export class Attributes {
 
   /** The attributes with which the kernel of `node` was called, or undefined where it was not seen or not watched. */
   of(node: TapeNode): KernelAttributes | undefined {
-    const name = kernelInside[node.kernelName] ?? node.kernelName;
-    return this.tables.get(name)?.get(node.outputs[0].dataId);
+    const fused = kernelInside[node.kernelName];
+    const table = this.tables.get(fused ?? node.kernelName);
+    const found = table?.get(node.outputs[0].dataId);
+    return found ?? (fused ? table?.get(node.saved![savedOutput].dataId) : undefined);
   }
 
   private remember(name: string, result: tf.Tensor | tf.Tensor[], attributes: KernelAttributes): void {

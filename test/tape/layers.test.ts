@@ -3,6 +3,7 @@ import '@tensorflow/tfjs-backend-wasm';
 
 import type { Finding } from './nets';
 import { findings, labels, randomise, values, variablesOf } from './nets';
+import { backends } from '../support/backends';
 
 const { layers } = tf;
 
@@ -49,7 +50,7 @@ function kinds(found: Finding[]): string[] {
   return found.map(({ kind, names, uses }) => `${kind} ${names.join('+')} x${uses}`);
 }
 
-describe.each(['cpu', 'wasm'])('what both backends can train, on %s', (backend) => {
+describe.each(backends)('what every backend can train, on %s', (backend) => {
   beforeAll(async () => {
     await tf.setBackend(backend);
   });

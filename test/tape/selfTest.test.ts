@@ -4,6 +4,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import { engine } from '../../src/tape/engine';
 import type * as selfTest from '../../src/tape/selfTest';
 import { values } from './nets';
+import { backends } from '../support/backends';
 
 /** A self-test that has not run yet. */
 function fresh(): typeof selfTest {
@@ -29,16 +30,13 @@ function state(): unknown[] {
   ];
 }
 
-test.each(['cpu', 'wasm'])(
-  'the tape can be read on %s, and trying it leaves nothing behind',
-  async (backend) => {
-    await tf.setBackend(backend);
-    const before = state();
-    const { tapeWorks } = fresh();
-    expect(tapeWorks()).toBe(true);
-    expect(state()).toEqual(before);
-  },
-);
+test.each(backends)('the tape can be read on %s, and trying it leaves nothing behind', async (backend) => {
+  await tf.setBackend(backend);
+  const before = state();
+  const { tapeWorks } = fresh();
+  expect(tapeWorks()).toBe(true);
+  expect(state()).toEqual(before);
+});
 
 test('it runs once per backend', async () => {
   await tf.setBackend('cpu');

@@ -5,6 +5,7 @@ import { engine } from '../../src/tape/engine';
 import { record } from '../../src/tape/record';
 import type { Recording } from '../../src/tape/types';
 import { labels, randomise, relativeError, values, variablesOf } from './nets';
+import { backends } from '../support/backends';
 
 const { layers } = tf;
 
@@ -35,7 +36,7 @@ function kernelsOf(work: () => void): string[] {
   return names;
 }
 
-describe.each(['cpu', 'wasm'])('on %s', (backend) => {
+describe.each(backends)('on %s', (backend) => {
   beforeAll(async () => {
     await tf.setBackend(backend);
   });
