@@ -49,11 +49,11 @@ struct Operations {
 
   // Inverts `count` matrices of one size n <= smallSize: out[i] = scale[i] * (scale[i] * (matrix[i] + damping[i]
   // I))^-1, full and exactly symmetric, so that with scale a power of two the result is the inverse and nothing over-
-  // or underflows on the way. failed[i] is set to 1 and out[i] is undefined where a pivot was not positive. The bits of
-  // a result depend on its own matrix only. `workspace` holds invertSmallWorkspace(n) elements, aligned to 64 bytes.
-  // `out[i]` may be `matrix[i]`.
+  // or underflows on the way. norm[i] is its Frobenius norm, or NaN where a pivot was not positive; out[i] is written
+  // only if norm[i] <= limit[i]. The bits of a result depend on its own matrix only. `workspace` holds
+  // invertSmallWorkspace(n) elements, aligned to 64 bytes. `out[i]` may be `matrix[i]`.
   void (*invertSmall)(int64_t n, int64_t count, const T* const* matrix, const double* damping, const double* scale,
-                      T* const* out, uint8_t* failed, T* workspace);
+                      const double* limit, T* const* out, double* norm, T* workspace);
   int64_t (*invertSmallWorkspace)(int64_t n);
 
   // Index of the first NaN or infinity of x, or -1.

@@ -14,17 +14,18 @@ DampedMatrix examine(const Operations<T>& ops, int64_t n, const T* matrix, const
     result.damping = damped.damping;
     return result;
   }
+  // Squares of float32 fit in float64 as they are; those of float64 may need a scale.
+  constexpr bool wide = std::is_same_v<T, double>;
   double trace = 0;
   double largest = 0;
   bool negative = false;
   for (int64_t i = 0; i < n; ++i) {
     const double x = static_cast<double>(matrix[i * n + i]);
     trace += x;
-    largest = std::max(largest, std::fabs(x));
+    if constexpr (wide) largest = std::max(largest, std::fabs(x));
     negative |= x < 0;
   }
-  // Squares of float32 fit in float64 as they are; those of float64 may need the scale.
-  const double guard = largest > 0 && std::isfinite(largest) && sizeof(T) == 8
+  const double guard = wide && largest > 0 && std::isfinite(largest)
                            ? std::ldexp(1.0, -std::clamp(std::ilogb(largest), -1000, 1000))
                            : 1.0;
   result.upper = normBound(ops, n, matrix, guard);
@@ -40,7 +41,7 @@ DampedMatrix examine(const Operations<T>& ops, int64_t n, const T* matrix, const
   if (size > 0 && std::isfinite(size)) {
     constexpr int limit = std::is_same_v<T, float> ? 124 : 1020;
     int exponent = std::clamp(std::ilogb(size), -limit, limit);
-    exponent -= ((exponent % p) + p) % p;
+    if (p > 1) exponent -= ((exponent % p) + p) % p;
     result.scale = std::ldexp(1.0, -exponent);
   }
   return result;

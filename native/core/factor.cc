@@ -1,8 +1,10 @@
 #include "core/factor.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/buffer.h"
+#include "core/cost.h"
 #include "core/patches.h"
 
 namespace natgrad {
@@ -17,51 +19,72 @@ constexpr int64_t denseRows = int64_t{1} << 20;
 constexpr int64_t summedRows = 512;
 
 template <class T>
+int64_t columnsOf(const FactorJob<T>& job) {
+  return job.homogeneous ? job.size - 1 : job.size;
+}
+
+template <class T>
 int64_t patchRows(int64_t columns) {
   constexpr int64_t cacheBytes = int64_t{1} << 20;
   return std::clamp<int64_t>(cacheBytes / std::max<int64_t>(1, columns * static_cast<int64_t>(sizeof(T))), 256, 2048);
 }
 
-// One factor while rows are added to it: C = [X 1]'[X 1] has X'X in its first rows and, below them, the column sums of
-// X and the number of rows, so X is never copied to append the ones.
+// Rows [begin, end) of X'X, and those columns of the row below it, while rows are added to X: C = [X 1]'[X 1] has X'X
+// in its first rows and, below them, the column sums of X and the number of rows, so X is never copied to append the
+// ones.
 template <class T>
 class Accumulator {
  public:
-  Accumulator(const Operations<T>& operations, const FactorJob<T>& job)
+  Accumulator(const Operations<T>& operations, const FactorJob<T>& job, int64_t begin, int64_t end)
       : operations_(operations),
         factor_(job.factor),
         size_(job.size),
-        columns_(job.homogeneous ? job.size - 1 : job.size),
-        homogeneous_(job.homogeneous),
-        decay_(static_cast<T>(job.decay)),
-        sums_(columns_) {
-    if (homogeneous_) scale(factor_ + columns_ * size_, size_, decay_);
+        columns_(columnsOf(job)),
+        begin_(begin),
+        end_(end),
+        last_(job.homogeneous ? job.factor + columns_ * size_ : nullptr),
+        decay_(static_cast<T>(job.decay)) {
+    if (last_ != nullptr) scale(last_ + begin, end - begin, decay_);
+    if (ownsCorner()) scale(last_ + columns_, 1, decay_);
   }
 
   void add(const T* x, int64_t rows, double scaleOfRows) {
     if (rows == 0) return;
     const T alpha = static_cast<T>(scaleOfRows);
-    if (columns_ > 0)
-      operations_.syrk(true, columns_, rows, alpha, x, columns_, first_ ? decay_ : T(1), factor_, size_);
+    const T beta = first_ ? decay_ : T(1);
+    const int64_t count = end_ - begin_;
+    T* band = factor_ + begin_ * size_;
+    if (begin_ > 0)
+      operations_.gemm(true, false, count, begin_, rows, alpha, x + begin_, columns_, x, columns_, beta, band, size_);
+    if (count > 0) operations_.syrk(true, count, rows, alpha, x + begin_, columns_, beta, band + begin_, size_);
     first_ = false;
-    if (!homogeneous_) return;
-    T* last = factor_ + columns_ * size_;
+    if (last_ == nullptr) return;
     for (int64_t begin = 0; begin < rows; begin += summedRows) {
-      std::fill(sums_.data(), sums_.data() + columns_, T(0));
-      operations_.columnSums(std::min(summedRows, rows - begin), columns_, x + begin * columns_, columns_,
-                             sums_.data());
-      for (int64_t j = 0; j < columns_; ++j) last[j] += alpha * sums_[j];
+      addColumnSums(x + begin * columns_, std::min(summedRows, rows - begin), alpha);
     }
-    last[columns_] += static_cast<T>(scaleOfRows * static_cast<double>(rows));
+    if (ownsCorner()) last_[columns_] += static_cast<T>(scaleOfRows * static_cast<double>(rows));
   }
 
   // If there was no row to let the decay ride along with.
   void finish() {
     if (!first_) return;
-    for (int64_t i = 0; i < columns_; ++i) scale(factor_ + i * size_, i + 1, decay_);
+    for (int64_t i = begin_; i < end_; ++i) scale(factor_ + i * size_, i + 1, decay_);
   }
 
  private:
+  bool ownsCorner() const { return last_ != nullptr && end_ == columns_; }
+
+  void addColumnSums(const T* x, int64_t rows, T alpha) {
+    constexpr int64_t strip = 256;
+    T sums[strip];
+    for (int64_t j0 = begin_; j0 < end_; j0 += strip) {
+      const int64_t count = std::min(strip, end_ - j0);
+      std::fill(sums, sums + count, T(0));
+      operations_.columnSums(rows, count, x + j0, columns_, sums);
+      for (int64_t j = 0; j < count; ++j) last_[j0 + j] += alpha * sums[j];
+    }
+  }
+
   static void scale(T* x, int64_t count, T factor) {
     // As in BLAS, zero means that what was there does not matter.
     for (int64_t i = 0; i < count; ++i) x[i] = factor == T(0) ? T(0) : x[i] * factor;
@@ -69,17 +92,32 @@ class Accumulator {
 
   const Operations<T>& operations_;
   T* factor_;
-  int64_t size_, columns_;
-  bool homogeneous_;
+  int64_t size_, columns_, begin_, end_;
+  T* last_;  // the row of the homogeneous coordinate, or null
   bool first_ = true;
   T decay_;
-  Buffer<T> sums_;
 };
 
 template <class T>
 int64_t elements(const FactorInput<T>& input) {
   const ConvGeometry& g = input.geometry;
   return input.patches ? g.batch * g.inHeight * g.inWidth * g.channels : input.rows * input.columns;
+}
+
+template <class T>
+bool formsPatches(const FactorInput<T>& input) {
+  return input.patches && !patchesAreInput(input.geometry);
+}
+
+// Patches would have to be formed again for every part.
+template <class T>
+int64_t partsOf(const FactorJob<T>& job) {
+  constexpr double operations = 6e6;
+  constexpr int64_t rows = 256;
+  constexpr int64_t most = 4;
+  if (std::any_of(job.inputs.begin(), job.inputs.end(), formsPatches<T>)) return 1;
+  const int64_t worthwhile = static_cast<int64_t>(std::min<double>(most, cost(job) / operations));
+  return std::clamp<int64_t>(job.size / rows, 1, std::max<int64_t>(1, worthwhile));
 }
 
 Report notFiniteReport() {
@@ -92,21 +130,43 @@ Report notFiniteReport() {
 }  // namespace
 
 template <class T>
-Report compute(const Backend& backend, const FactorJob<T>& job) {
-  const Operations<T>& ops = operations<T>(backend);
+FactorParts<T>::FactorParts(const Backend& backend, const FactorJob<T>& job)
+    : ops_(operations<T>(backend)), job_(job), count_(partsOf(job)) {}
+
+template <class T>
+bool FactorParts<T>::inputsAreFinite() {
+  std::call_once(examined_, [this] {
+    finite_ = std::all_of(job_.inputs.begin(), job_.inputs.end(), [this](const FactorInput<T>& input) {
+      return ops_.firstNonFinite(input.data, elements(input)) < 0;
+    });
+  });
+  return finite_;
+}
+
+// The triangle above row r has an area that goes with the square of r.
+template <class T>
+int64_t FactorParts<T>::firstRow(int64_t part) const {
+  constexpr int64_t alignment = 16;
+  const int64_t columns = columnsOf(job_);
+  const double share = static_cast<double>(part) / static_cast<double>(count_);
+  const int64_t row = static_cast<int64_t>(static_cast<double>(columns) * std::sqrt(share));
+  return part == count_ ? columns : row / alignment * alignment;
+}
+
+template <class T>
+Report FactorParts<T>::compute(int64_t part) {
+  if (!inputsAreFinite()) return notFiniteReport();
+  if (job_.size == 0) return Report();
   int64_t panel = 0;
-  for (const FactorInput<T>& input : job.inputs) {
-    if (ops.firstNonFinite(input.data, elements(input)) >= 0) return notFiniteReport();
-    if (input.patches && !patchesAreInput(input.geometry)) {
-      const int64_t columns = input.geometry.patchSize();
-      panel = std::max(panel, columns * std::min(patchRows<T>(columns), input.geometry.patches()));
-    }
+  for (const FactorInput<T>& input : job_.inputs) {
+    if (!formsPatches(input)) continue;
+    const int64_t columns = input.geometry.patchSize();
+    panel = std::max(panel, columns * std::min(patchRows<T>(columns), input.geometry.patches()));
   }
-  if (job.size == 0) return Report();
   Buffer<T> patches(panel);
-  Accumulator<T> factor(ops, job);
-  for (const FactorInput<T>& input : job.inputs) {
-    if (!input.patches || patchesAreInput(input.geometry)) {
+  Accumulator<T> factor(ops_, job_, firstRow(part), firstRow(part + 1));
+  for (const FactorInput<T>& input : job_.inputs) {
+    if (!formsPatches(input)) {
       const int64_t rows = input.patches ? input.geometry.patches() : input.rows;
       const int64_t columns = input.patches ? input.geometry.channels : input.columns;
       for (int64_t begin = 0; begin < rows; begin += denseRows) {
@@ -155,8 +215,8 @@ Report compute(const Backend& backend, const DiagonalFactorJob<T>& job) {
   return Report();
 }
 
-template Report compute<float>(const Backend&, const FactorJob<float>&);
-template Report compute<double>(const Backend&, const FactorJob<double>&);
+template class FactorParts<float>;
+template class FactorParts<double>;
 template Report compute<float>(const Backend&, const DiagonalFactorJob<float>&);
 template Report compute<double>(const Backend&, const DiagonalFactorJob<double>&);
 

@@ -1,7 +1,9 @@
 #include "core/inverse.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 
 #include "core/buffer.h"
 #include "core/dampedMatrix.h"
@@ -37,13 +39,22 @@ bool invertFactor(const Operations<T>& ops, int64_t n, T* a, int64_t ld, T* work
 template <class T>
 constexpr double acceptable = sizeof(T) == 4 ? 1e-2 : 1.0;
 
-// Fills in what the norm of the inverse tells: its product with that of the matrix is the condition number.
+// The largest norm of the inverse with which that holds, and which can be stored in S. The product of the norms of
+// matrix and inverse is the condition number.
+template <class S, class T>
+double largestNorm(const DampedMatrix& matrix, double damping) {
+  return std::min(acceptable<T> / (unitRoundoff<T> * (matrix.upper + damping)),
+                  static_cast<double>(std::numeric_limits<S>::max()));
+}
+
+// What the norm of the inverse tells; NaN if there is none.
 template <class S, class T>
 Attempt judge(const DampedMatrix& matrix, double damping, double inverseNorm) {
   Attempt attempt;
+  if (std::isnan(inverseNorm)) return attempt;
   attempt.residual = unitRoundoff<T> * (matrix.upper + damping) * inverseNorm;
   attempt.minEigenvalue = 1 / inverseNorm;
-  attempt.accepted = attempt.residual <= acceptable<T> && representable<S>(inverseNorm);
+  attempt.accepted = inverseNorm <= largestNorm<S, T>(matrix, damping);
   return attempt;
 }
 
@@ -78,11 +89,12 @@ bool invertLower(const Operations<T>& ops, int64_t n, T* a) {
     Buffer<T> workspace(ops.invertSmallWorkspace(n));
     const double damping = 0;
     const double scale = 1;
+    const double limit = std::numeric_limits<double>::infinity();
     const T* matrix = a;
     T* out = a;
-    uint8_t failed = 0;
-    ops.invertSmall(n, 1, &matrix, &damping, &scale, &out, &failed, workspace.data());
-    return failed == 0;
+    double norm = 0;
+    ops.invertSmall(n, 1, &matrix, &damping, &scale, &limit, &out, &norm, workspace.data());
+    return !std::isnan(norm);
   }
   Buffer<T> workspace(ops.invertFactorWorkspace(invertFactorSize));
   if (!invertFactor(ops, n, a, n, workspace.data())) return false;
@@ -94,7 +106,9 @@ template <class T>
 Report compute(const Backend& backend, const InverseJob<T>& job) {
   Report report;
   if (job.size <= smallSize) {
-    computeSmallInverses<T>(backend, {&job}, {&report});
+    const InverseJob<T>* one = &job;
+    Report* its = &report;
+    computeSmallInverses<T>(backend, 1, &one, &its);
     return report;
   }
   const DampedMatrix matrix = examine(operations<T>(backend), job.size, job.matrix, job.damped, 1);
@@ -103,48 +117,40 @@ Report compute(const Backend& backend, const InverseJob<T>& job) {
 }
 
 template <class T>
-void computeSmallInverses(const Backend& backend, const std::vector<const InverseJob<T>*>& jobs,
-                          const std::vector<Report*>& reports) {
+void computeSmallInverses(const Backend& backend, size_t count, const InverseJob<T>* const* jobs,
+                          Report* const* reports) {
   const Operations<T>& ops = operations<T>(backend);
-  const int64_t n = jobs.front()->size;
-  std::vector<size_t> active;
-  std::vector<DampedMatrix> matrices(jobs.size());
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    matrices[i] = examine(ops, n, jobs[i]->matrix, jobs[i]->damped, 1);
-    if (!settle(matrices[i], n, 1, jobs[i]->out, *reports[i])) active.push_back(i);
-  }
-  if (active.empty()) return;
-  const int64_t count = static_cast<int64_t>(active.size());
-  std::vector<const T*> inputs(active.size());
-  std::vector<T*> outputs(active.size());
-  std::vector<double> damping(active.size());
-  std::vector<double> scale(active.size());
-  std::vector<uint8_t> failed(active.size());
-  Buffer<T> results(count * n * n);
+  const int64_t n = jobs[0]->size;
   Buffer<T> workspace(ops.invertSmallWorkspace(n));
-  for (size_t k = 0; k < active.size(); ++k) {
-    inputs[k] = jobs[active[k]]->matrix;
-    outputs[k] = results.data() + static_cast<int64_t>(k) * n * n;
-    damping[k] = matrices[active[k]].damping;
-    scale[k] = matrices[active[k]].scale;
+  std::array<DampedMatrix, smallGroup> matrices;
+  std::array<size_t, smallGroup> job;
+  std::array<const T*, smallGroup> inputs;
+  std::array<T*, smallGroup> outputs;
+  std::array<double, smallGroup> damping, scale, limit, norm;
+  size_t active = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const DampedMatrix matrix = examine(ops, n, jobs[i]->matrix, jobs[i]->damped, 1);
+    if (settle(matrix, n, 1, jobs[i]->out, *reports[i])) continue;
+    matrices[active] = matrix;
+    job[active] = i;
+    inputs[active] = jobs[i]->matrix;
+    outputs[active] = jobs[i]->out;
+    damping[active] = matrix.damping;
+    scale[active] = matrix.scale;
+    limit[active] = largestNorm<T, T>(matrix, matrix.damping);
+    ++active;
   }
-  ops.invertSmall(n, count, inputs.data(), damping.data(), scale.data(), outputs.data(), failed.data(),
-                  workspace.data());
-  for (size_t k = 0; k < active.size(); ++k) {
-    const InverseJob<T>& job = *jobs[active[k]];
-    const DampedMatrix& matrix = matrices[active[k]];
-    Attempt attempt;
-    if (failed[k] == 0) attempt = judge<T, T>(matrix, damping[k], normBound(ops, n, outputs[k], 1 / scale[k]));
-    if (attempt.accepted) std::copy(outputs[k], outputs[k] + n * n, job.out);
-    *reports[active[k]] = climbFrom(backend, job, matrix, attempt);
+  ops.invertSmall(n, static_cast<int64_t>(active), inputs.data(), damping.data(), scale.data(), limit.data(),
+                  outputs.data(), norm.data(), workspace.data());
+  for (size_t k = 0; k < active; ++k) {
+    *reports[job[k]] = climbFrom(backend, *jobs[job[k]], matrices[k], judge<T, T>(matrices[k], damping[k], norm[k]));
   }
 }
 
-#define NATGRAD_INSTANTIATE(T)                                                                    \
-  template bool invertLower<T>(const Operations<T>&, int64_t, T*);                                \
-  template Report compute<T>(const Backend&, const InverseJob<T>&);                               \
-  template void computeSmallInverses<T>(const Backend&, const std::vector<const InverseJob<T>*>&, \
-                                        const std::vector<Report*>&);
+#define NATGRAD_INSTANTIATE(T)                                      \
+  template bool invertLower<T>(const Operations<T>&, int64_t, T*);  \
+  template Report compute<T>(const Backend&, const InverseJob<T>&); \
+  template void computeSmallInverses<T>(const Backend&, size_t, const InverseJob<T>* const*, Report* const*);
 NATGRAD_INSTANTIATE(float)
 NATGRAD_INSTANTIATE(double)
 #undef NATGRAD_INSTANTIATE

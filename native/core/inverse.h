@@ -1,7 +1,7 @@
 // Inverses of symmetric positive definite matrices.
 #pragma once
 
-#include <vector>
+#include <cstddef>
 
 #include "core/backend.h"
 #include "core/jobs.h"
@@ -17,10 +17,13 @@ bool invertLower(const Operations<T>& ops, int64_t n, T* a);
 template <class T>
 Report compute(const Backend& backend, const InverseJob<T>& job);
 
-// The same for several jobs of one size <= smallSize, side by side in SIMD registers. The bits are those of one job at
-// a time.
+// Enough matrices to fill the widest registers several times, few enough to leave work for other threads.
+constexpr size_t smallGroup = 32;
+
+// The same for up to `smallGroup` jobs of one size <= smallSize, side by side in SIMD registers. The bits are those of
+// one job at a time.
 template <class T>
-void computeSmallInverses(const Backend& backend, const std::vector<const InverseJob<T>*>& jobs,
-                          const std::vector<Report*>& reports);
+void computeSmallInverses(const Backend& backend, size_t count, const InverseJob<T>* const* jobs,
+                          Report* const* reports);
 
 }  // namespace natgrad

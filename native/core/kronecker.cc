@@ -3,81 +3,107 @@
 #include <algorithm>
 
 #include "core/buffer.h"
+#include "core/cost.h"
 
 namespace natgrad {
 
 namespace {
 
-// out (rows by n) = V right, for some of the rows of V.
+// A symmetric left factor held by one triangle is multiplied as a whole, because half of each of its rows lies in
+// others.
 template <class T>
-void multiplyRight(const Operations<T>& ops, const KroneckerJob<T>& job, const T* v, int64_t rows, T* out) {
-  const int64_t n = job.rightSize;
-  switch (job.rightForm) {
+int64_t partsOf(const KroneckerJob<T>& job) {
+  constexpr double operations = 2e7;
+  constexpr int64_t rows = 192;
+  constexpr int64_t most = 4;
+  if (job.leftForm == MatrixForm::lower) return 1;
+  const int64_t worthwhile = std::min<int64_t>(most, static_cast<int64_t>(std::min(cost(job) / operations, 1e3)));
+  return std::clamp<int64_t>(job.leftSize / rows, 1, std::max<int64_t>(1, worthwhile));
+}
+
+}  // namespace
+
+template <class T>
+KroneckerParts<T>::KroneckerParts(const Backend& backend, const KroneckerJob<T>& job)
+    : ops_(operations<T>(backend)), job_(job), count_(partsOf(job)) {}
+
+// product = rows [begin, begin + rows) of left V.
+template <class T>
+void KroneckerParts<T>::multiplyLeft(int64_t begin, int64_t rows, T* product) const {
+  const int64_t m = job_.leftSize;
+  const int64_t n = job_.rightSize;
+  const int64_t together = job_.inputLast == nullptr ? m : m - 1;
+  if (job_.leftForm == MatrixForm::full) {
+    const T* left = job_.left + begin * m;
+    if (together < m) {
+      for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t j = 0; j < n; ++j) product[i * n + j] = left[i * m + together] * job_.inputLast[j];
+      }
+    }
+    ops_.gemm(false, false, rows, n, together, T(1), left, m, job_.input, n, T(together < m ? 1 : 0), product, n);
+  } else if (job_.leftForm == MatrixForm::diagonal) {
+    for (int64_t i = 0; i < rows; ++i) {
+      const T* v = begin + i < together ? job_.input + (begin + i) * n : job_.inputLast;
+      for (int64_t j = 0; j < n; ++j) product[i * n + j] = job_.left[begin + i] * v[j];
+    }
+  } else if (together == m) {
+    ops_.symm(true, m, n, job_.left, m, job_.input, n, product, n);
+  } else {
+    Buffer<T> v(m * n);
+    std::copy(job_.input, job_.input + together * n, v.data());
+    std::copy(job_.inputLast, job_.inputLast + n, v.data() + together * n);
+    ops_.symm(true, m, n, job_.left, m, v.data(), n, product, n);
+  }
+}
+
+// out = product right.
+template <class T>
+void KroneckerParts<T>::multiplyRight(const T* product, int64_t rows, T* out) const {
+  const int64_t n = job_.rightSize;
+  switch (job_.rightForm) {
     case MatrixForm::full:
-      ops.gemm(false, false, rows, n, n, T(1), v, n, job.right, n, T(0), out, n);
+      ops_.gemm(false, false, rows, n, n, T(1), product, n, job_.right, n, T(0), out, n);
       break;
     case MatrixForm::lower:
-      ops.symm(false, rows, n, job.right, n, v, n, out, n);
+      ops_.symm(false, rows, n, job_.right, n, product, n, out, n);
       break;
     case MatrixForm::diagonal:
       for (int64_t i = 0; i < rows; ++i) {
-        for (int64_t j = 0; j < n; ++j) out[i * n + j] = v[i * n + j] * job.right[j];
+        for (int64_t j = 0; j < n; ++j) out[i * n + j] = product[i * n + j] * job_.right[j];
       }
       break;
   }
 }
 
-// Rows [begin, begin + rows) of left V, from all rows of V; `left` is full or diagonal.
+// Both factors are square, so (left V) right and left (V right) cost the same; the left one goes first because then the
+// rows of the result do not wait for each other.
 template <class T>
-void multiplyLeft(const Operations<T>& ops, const KroneckerJob<T>& job, const T* v, int64_t begin, int64_t rows,
-                  T* out) {
-  const int64_t m = job.leftSize;
-  const int64_t n = job.rightSize;
-  if (job.leftForm == MatrixForm::full) {
-    ops.gemm(false, false, rows, n, m, T(1), job.left + begin * m, m, v, n, T(0), out, n);
-    return;
-  }
-  for (int64_t i = 0; i < rows; ++i) {
-    const T factor = job.left[begin + i];
-    for (int64_t j = 0; j < n; ++j) out[i * n + j] = v[(begin + i) * n + j] * factor;
-  }
-}
-
-}  // namespace
-
-// Both factors are square, so left (V right) and (left V) right cost the same; the right one goes first because it
-// takes the rows of V one by one, wherever they lie.
-template <class T>
-Report compute(const Backend& backend, const KroneckerJob<T>& job) {
-  const Operations<T>& ops = operations<T>(backend);
-  const int64_t m = job.leftSize;
-  const int64_t n = job.rightSize;
-  if (m == 0 || n == 0) return Report();
-  const int64_t last = job.inputLast == nullptr ? 0 : 1;
-  const int64_t rows = m - last;
-  Buffer<T> product(m * n);
-  multiplyRight(ops, job, job.input, rows, product.data());
-  if (last == 1) multiplyRight(ops, job, job.inputLast, 1, product.data() + rows * n);
-  if (job.leftForm == MatrixForm::lower) {
-    // symm gives all rows together.
-    Buffer<T> result(last * m * n);
-    T* target = last == 1 ? result.data() : job.out;
-    ops.symm(true, m, n, job.left, m, product.data(), n, target, n);
-    if (last == 1) {
-      std::copy(target, target + rows * n, job.out);
-      std::copy(target + rows * n, target + m * n, job.outLast);
-    }
-  } else {
-    multiplyLeft(ops, job, product.data(), 0, rows, job.out);
-    if (last == 1) multiplyLeft(ops, job, product.data(), rows, 1, job.outLast);
-  }
+Report KroneckerParts<T>::compute(int64_t part) const {
+  const int64_t m = job_.leftSize;
+  const int64_t n = job_.rightSize;
+  const int64_t begin = part * m / count_;
+  const int64_t end = (part + 1) * m / count_;
   Report report;
-  report.dot = ops.dot(job.input, job.out, rows * n);
-  if (last == 1) report.dot += ops.dot(job.inputLast, job.outLast, n);
+  if (begin == end || n == 0) return report;
+  Buffer<T> product((end - begin) * n);
+  multiplyLeft(begin, end - begin, product.data());
+  T* out = job_.out + begin * n;
+  const T* input = job_.input + begin * n;
+  if (job_.outLast == nullptr || end < m) {
+    multiplyRight(product.data(), end - begin, out);
+    report.dot = ops_.dot(input, out, (end - begin) * n);
+    return report;
+  }
+  Buffer<T> result((end - begin) * n);
+  multiplyRight(product.data(), end - begin, result.data());
+  const T* last = result.data() + (end - begin - 1) * n;
+  std::copy(result.data(), result.data() + (end - begin - 1) * n, out);
+  std::copy(last, last + n, job_.outLast);
+  report.dot = ops_.dot(input, out, (end - begin - 1) * n) + ops_.dot(job_.inputLast, job_.outLast, n);
   return report;
 }
 
-template Report compute<float>(const Backend&, const KroneckerJob<float>&);
-template Report compute<double>(const Backend&, const KroneckerJob<double>&);
+template class KroneckerParts<float>;
+template class KroneckerParts<double>;
 
 }  // namespace natgrad

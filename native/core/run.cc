@@ -1,6 +1,8 @@
 // Turns the jobs of each phase into tasks for the thread pool.
 #include <algorithm>
+#include <deque>
 #include <map>
+#include <memory>
 #include <new>
 #include <utility>
 
@@ -32,8 +34,23 @@ struct SmallGroup {
   std::vector<Report*> reports;
 };
 
-// Enough matrices to fill the widest registers several times, few enough to leave work for other threads.
-constexpr size_t groupSize = 32;
+// A job that is done in parts, each a task with a report of its own.
+struct Split {
+  Report* whole;
+  std::vector<Report> parts;
+
+  // In the order of the parts, whichever was done first.
+  void merge() const {
+    *whole = parts.front();
+    for (size_t i = 1; i < parts.size(); ++i) {
+      whole->dot += parts[i].dot;
+      if (whole->status == Status::ok && parts[i].status != Status::ok) {
+        whole->status = parts[i].status;
+        whole->converged = parts[i].converged;
+      }
+    }
+  }
+};
 
 template <class T>
 class TypedTasks {
@@ -44,16 +61,26 @@ class TypedTasks {
     std::visit([&](const auto& j) { addJob(j, report); }, job);
   }
 
-  void finish() {
+  // When all jobs are known.
+  void close() {
     for (const auto& [size, group] : groups_) {
-      for (size_t begin = 0; begin < group.jobs.size(); begin += groupSize) {
-        const size_t end = std::min(group.jobs.size(), begin + groupSize);
+      for (size_t begin = 0; begin < group.jobs.size(); begin += smallGroup) {
+        const size_t end = std::min(group.jobs.size(), begin + smallGroup);
         addGroup(group, begin, end);
       }
     }
   }
 
+  // When all tasks are done.
+  void merge() const {
+    for (const Split& split : splits_) split.merge();
+  }
+
  private:
+  void addJob(const KroneckerJob<T>& job, Report& report) { addParts<KroneckerParts<T>>(job, report); }
+
+  void addJob(const FactorJob<T>& job, Report& report) { addParts<FactorParts<T>>(job, report); }
+
   void addJob(const InverseJob<T>& job, Report& report) {
     if (job.size > smallSize) return addTask(job, report);
     SmallGroup<T>& group = groups_[job.size];
@@ -64,6 +91,23 @@ class TypedTasks {
   template <class J>
   void addJob(const J& job, Report& report) {
     addTask(job, report);
+  }
+
+  template <class Parts, class J>
+  void addParts(const J& job, Report& report) {
+    const auto shared = std::make_shared<Parts>(backend_, job);
+    const size_t count = static_cast<size_t>(shared->count());
+    Split& split = splits_.emplace_back(Split{&report, std::vector<Report>(count)});
+    for (size_t i = 0; i < count; ++i) {
+      Report* part = &split.parts[i];
+      tasks_.push_back({cost(job) / static_cast<double>(count), [shared, part, i] {
+                          try {
+                            *part = shared->compute(static_cast<int64_t>(i));
+                          } catch (const std::bad_alloc&) {
+                            markOutOfMemory(*part);
+                          }
+                        }});
+    }
   }
 
   template <class J>
@@ -80,14 +124,11 @@ class TypedTasks {
   void addGroup(const SmallGroup<T>& group, size_t begin, size_t end) {
     const double one = cost(*group.jobs[begin]);
     tasks_.push_back({one * static_cast<double>(end - begin), [this, &group, begin, end] {
-                        const auto b = static_cast<std::ptrdiff_t>(begin);
-                        const auto e = static_cast<std::ptrdiff_t>(end);
+                        Report* const* reports = group.reports.data() + begin;
                         try {
-                          computeSmallInverses<T>(backend_, {group.jobs.begin() + b, group.jobs.begin() + e},
-                                                  {group.reports.begin() + b, group.reports.begin() + e});
+                          computeSmallInverses<T>(backend_, end - begin, group.jobs.data() + begin, reports);
                         } catch (const std::bad_alloc&) {
-                          std::for_each(group.reports.begin() + b, group.reports.begin() + e,
-                                        [](Report* report) { markOutOfMemory(*report); });
+                          for (size_t i = 0; i < end - begin; ++i) markOutOfMemory(*reports[i]);
                         }
                       }});
   }
@@ -95,6 +136,7 @@ class TypedTasks {
   const Backend& backend_;
   std::vector<Task>& tasks_;
   std::map<int64_t, SmallGroup<T>> groups_;
+  std::deque<Split> splits_;  // stay where they are while others are added
 };
 
 void runPhase(const Backend& backend, const Phase& phase, std::vector<Report>& reports, int threads) {
@@ -108,9 +150,11 @@ void runPhase(const Backend& backend, const Phase& phase, std::vector<Report>& r
       twice.add(std::get<TypedJob<double>>(phase[i]), reports[i]);
     }
   }
-  single.finish();
-  twice.finish();
+  single.close();
+  twice.close();
   runTasks(tasks, threads);
+  single.merge();
+  twice.merge();
 }
 
 }  // namespace

@@ -146,6 +146,40 @@ TEST("a dense factor agrees with the sum of products, with and without the homog
   }
 }
 
+TEST("a factor large enough to be done in parts agrees with the sum of products, on both sides of that size") {
+  for (const int64_t d : {511, 512, 513, 800}) {
+    for (const bool homogeneous : {false, true}) {
+      const int64_t rowCount = 50;
+      const int64_t size = d + (homogeneous ? 1 : 0);
+      const std::vector<float> x = normal<float>(rowCount * d, 12);
+      const std::vector<float> y = normal<float>(3 * d, 13);
+      std::vector<float> factor = normal<float>(size * size, 14);
+      const std::vector<float> before = factor;
+      const FactorJob<float> job{{{x.data(), rowCount, d, false, {}, 0.5}, {y.data(), 3, d, false, {}, 2}},
+                                 homogeneous,
+                                 0.95,
+                                 factor.data(),
+                                 size};
+      CHECK(run(cpuBackend(), {{TypedJob<float>(job)}}, 2)[0][0].status == Status::ok);
+      checkFactor(job, before, {x, y}, std::to_string(d) + " columns");
+    }
+  }
+}
+
+TEST("a NaN leaves every part of a large factor as it was") {
+  const int64_t d = 800;
+  for (const int64_t at : {int64_t{0}, 50 * d - 1}) {
+    std::vector<float> x = normal<float>(50 * d, 15);
+    x[static_cast<size_t>(at)] = std::nanf("");
+    std::vector<float> factor = normal<float>((d + 1) * (d + 1), 16);
+    const std::vector<float> before = factor;
+    const Phases phases{
+        {TypedJob<float>(FactorJob<float>{{{x.data(), 50, d, false, {}, 1}}, true, 0.5, factor.data(), d + 1})}};
+    CHECK(run(cpuBackend(), phases, 2)[0][0].status == Status::notFinite);
+    CHECK(factor == before);
+  }
+}
+
 TEST("several inputs with scales of their own are summed, and the decay is applied once") {
   const int64_t d = 9;
   const std::vector<double> x = normal<double>(20 * d, 5);

@@ -87,6 +87,59 @@ TEST("a Kronecker product is left V right for every form of the factors, with th
   }
 }
 
+TEST("a product large enough to be done in parts has every row in its place, with the last row together or apart") {
+  // Left and right factors I + u u' and I + w w' of 600 and 310: out = (V + u (u'V)) (I + w w') by its terms.
+  const int64_t m = 600;
+  const int64_t n = 310;
+  const std::vector<double> u = numbers(m, 11);
+  const std::vector<double> w = numbers(n, 12);
+  const std::vector<double> v = numbers(m * n, 13);
+  const auto identityPlus = [](const std::vector<double>& x) {
+    const size_t size = x.size();
+    std::vector<double> a(size * size);
+    for (size_t i = 0; i < size; ++i) {
+      for (size_t j = 0; j < size; ++j) a[i * size + j] = x[i] * x[j] + (i == j ? 1 : 0);
+    }
+    return a;
+  };
+  std::vector<double> half = v;
+  for (size_t j = 0; j < w.size(); ++j) {
+    double sum = 0;
+    for (size_t i = 0; i < u.size(); ++i) sum += u[i] * v[i * w.size() + j];
+    for (size_t i = 0; i < u.size(); ++i) half[i * w.size() + j] += u[i] * sum;
+  }
+  std::vector<double> expected = half;
+  double expectedDot = 0;
+  for (size_t i = 0; i < u.size(); ++i) {
+    double sum = 0;
+    for (size_t j = 0; j < w.size(); ++j) sum += half[i * w.size() + j] * w[j];
+    for (size_t j = 0; j < w.size(); ++j) {
+      expected[i * w.size() + j] += sum * w[j];
+      expectedDot += expected[i * w.size() + j] * v[i * w.size() + j];
+    }
+  }
+  const std::vector<double> right = identityPlus(w);
+  for (const MatrixForm leftForm : {MatrixForm::full, MatrixForm::lower}) {
+    const std::vector<double> left =
+        leftForm == MatrixForm::full ? identityPlus(u) : lowerOf<double>(identityPlus(u), m);
+    for (const bool apart : {false, true}) {
+      std::vector<double> out(v.size() - (apart ? w.size() : 0));
+      std::vector<double> last(w.size());
+      const double* lastInput = apart ? v.data() + (m - 1) * n : nullptr;
+      const Report report =
+          runOne<double>(KroneckerJob<double>{left.data(), m, leftForm, right.data(), n, MatrixForm::full, v.data(),
+                                              lastInput, out.data(), apart ? last.data() : nullptr});
+      CHECK(report.status == Status::ok);
+      if (apart) out.insert(out.end(), last.begin(), last.end());
+      // Elements of up to 1e4 are sums over 910 terms.
+      double error = 0;
+      for (size_t i = 0; i < out.size(); ++i) error = std::max(error, std::fabs(out[i] - expected[i]));
+      CHECK_THAT(error < 1e-9, std::to_string(error));
+      CHECK_THAT(std::fabs(report.dot - expectedDot) < 1e-12 * std::fabs(expectedDot), std::to_string(report.dot));
+    }
+  }
+}
+
 TEST("the dot of a float32 product is summed in float64") {
   // Ten thousand times 1 after 1e8: in float32 each 1 would be lost.
   const int64_t n = 10001;

@@ -8,6 +8,20 @@ namespace natgrad {
 namespace NATGRAD_SIMD {
 namespace {
 
+// x + y with y and the sum in float64, rounded to the precision of x.
+inline LanesOf<double> addWide(LanesOf<double> x, const double* y) { return x + load(y); }
+inline LanesOf<float> addWide(LanesOf<float> x, const double* y) {
+  typedef float Half __attribute__((vector_size(registerBytes / 2)));
+  Half halves[2];
+  __builtin_memcpy(halves, &x, sizeof x);
+  for (int h = 0; h < 2; ++h) {
+    const LanesOf<double> sum = __builtin_convertvector(halves[h], LanesOf<double>) + load(y + h * width<double>);
+    halves[h] = __builtin_convertvector(sum, Half);
+  }
+  __builtin_memcpy(&x, halves, sizeof x);
+  return x;
+}
+
 // Element (i, j) of all the matrices is one register. The lower triangle holds A, then L, then the inverse; the upper
 // triangle holds X', so that all three sums run along two rows. Tiles of 4 by 4 elements keep the arithmetic in
 // registers.
@@ -30,26 +44,31 @@ class InterleavedInverse {
   InterleavedInverse(int64_t n, T* memory)
       : n_(n), padded_(roundUp(n, tile)), a_(reinterpret_cast<V*>(memory)), pivot_(a_ + padded_ * padded_ + w) {}
 
-  void run(int64_t lanes, const T* const* matrix, const double* damping, const double* scale, T* const* out,
-           uint8_t* failed) {
+  void run(int64_t lanes, const T* const* matrix, const double* damping, const double* scale, const double* limit,
+           T* const* out, double* norm) {
     const T* source[w];
-    double lambda[w];
-    double factors[w];
+    double shift[w];
     for (int64_t lane = 0; lane < w; ++lane) {
       // Lanes that are left over work on the first matrix again, and nobody looks at their results.
       const int64_t from = lane < lanes ? lane : 0;
       source[lane] = matrix[from];
-      lambda[lane] = damping[from];
-      factors[lane] = scale[from];
+      shift[lane] = damping[from] * scale[from];
       scale_[lane] = static_cast<T>(scale[from]);
     }
-    pack(source, lambda, factors);
+    pack(source, shift);
     good_ = broadcast(T(1));
     factor();
     invertFactor();
     multiply();
-    unpack(lanes, out);
-    for (int64_t lane = 0; lane < lanes; ++lane) failed[lane] = good_[lane] == T(0);
+    mirrorUp();
+    const V squares = sumOfSquares();
+    T* target[w];
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      norm[lane] =
+          good_[lane] == T(0) ? __builtin_nan("") : scale[lane] * __builtin_sqrt(static_cast<double>(squares[lane]));
+      target[lane] = norm[lane] <= limit[lane] ? out[lane] : nullptr;
+    }
+    unpack(lanes, target);
   }
 
  private:
@@ -57,7 +76,7 @@ class InterleavedInverse {
   int64_t runs() const { return padded_ == n_ ? 1 : n_; }
   int64_t runLength() const { return padded_ == n_ ? n_ * n_ : n_; }
 
-  void pack(const T* const* source, const double* damping, const double* scale) {
+  void pack(const T* const* source, const double* shift) {
     for (int64_t run = 0; run < runs(); ++run) {
       for (int64_t j = 0; j < runLength(); j += w) {
         V block[w];
@@ -67,12 +86,7 @@ class InterleavedInverse {
         for (int64_t k = 0; k < w; ++k) a_[run * padded_ + j + k] = block[k] * scale_;
       }
     }
-    for (int64_t i = 0; i < n_; ++i) {
-      for (int64_t lane = 0; lane < w; ++lane) {
-        const double diagonal = static_cast<double>(source[lane][i * n_ + i]) + damping[lane];
-        a_[i * padded_ + i][lane] = static_cast<T>(diagonal * scale[lane]);
-      }
-    }
+    for (int64_t i = 0; i < n_; ++i) a_[i * padded_ + i] = addWide(a_[i * padded_ + i], shift);
     for (int64_t i = n_; i < padded_; ++i) {
       for (int64_t j = 0; j < i; ++j) a_[i * padded_ + j] = V{};
       a_[i * padded_ + i] = broadcast(T(1));
@@ -177,23 +191,39 @@ class InterleavedInverse {
         }
         accumulate<false>(sum, rows, columns, i0 + tile, padded_);
         for (int64_t r = 0; r < tile; ++r) {
-          for (int64_t c = 0; c < tile && j0 + c <= i0 + r; ++c) rows[r * padded_ + j0 + c] = sum[r][c] * scale_;
+          for (int64_t c = 0; c < tile && j0 + c <= i0 + r; ++c) rows[r * padded_ + j0 + c] = sum[r][c];
         }
       }
     }
   }
 
-  void unpack(int64_t lanes, T* const* out) {
+  void mirrorUp() {
     for (int64_t i = 0; i < n_; ++i) {
       for (int64_t j = 0; j < i; ++j) a_[j * padded_ + i] = a_[i * padded_ + j];
     }
+  }
+
+  V sumOfSquares() const {
+    V total{};
+    for (int64_t j = 0; j < n_; ++j) {
+      V sum{};
+      for (int64_t i = 0; i < n_; ++i) sum = mulAdd(a_[j * padded_ + i], a_[j * padded_ + i], sum);
+      total += sum;
+    }
+    return total;
+  }
+
+  // Where there is a place to put it.
+  void unpack(int64_t lanes, T* const* out) {
     for (int64_t run = 0; run < runs(); ++run) {
       for (int64_t j = 0; j < runLength(); j += w) {
         V block[w];
-        for (int64_t k = 0; k < w; ++k) block[k] = a_[run * padded_ + j + k];
+        for (int64_t k = 0; k < w; ++k) block[k] = a_[run * padded_ + j + k] * scale_;
         transpose<T>(block);
         const int64_t part = runLength() - j < w ? runLength() - j : w;
-        for (int64_t lane = 0; lane < lanes; ++lane) storePart(out[lane] + run * n_ + j, block[lane], part);
+        for (int64_t lane = 0; lane < lanes; ++lane) {
+          if (out[lane] != nullptr) storePart(out[lane] + run * n_ + j, block[lane], part);
+        }
       }
     }
   }

@@ -31,13 +31,19 @@ class SingleInverse {
         x_(lt_ + stride_ * padded_),
         pivot_(x_ + stride_ * padded_) {}
 
-  // False if a pivot was not positive.
-  bool run(const T* matrix, double damping, double scale, T* out) {
+  // Returns the norm of the result, or NaN if a pivot was not positive.
+  double run(const T* matrix, double damping, double scale, double limit, T* out) {
     pack(matrix, n_, damping, scale);
-    if (!factor()) return false;
+    if (!factor()) return __builtin_nan("");
     invertFactor();
-    multiply(static_cast<T>(scale), out);
-    return true;
+    multiply();
+    mirror(n_, lt_, stride_, T(1), x_);
+    const double norm = scale * __builtin_sqrt(static_cast<double>(sumOfSquares()));
+    if (norm <= limit) {
+      const T factor = static_cast<T>(scale);
+      for (int64_t i = 0; i < n_ * n_; ++i) out[i] = x_[i] * factor;
+    }
+    return norm;
   }
 
   // Stops at X and leaves it in the lower triangle of `a`.
@@ -59,7 +65,7 @@ class SingleInverse {
     for (int64_t i = 0; i < stride_ * padded_; ++i) lt_[i] = x_[i] = 0;
     for (int64_t i = 0; i < n_; ++i) {
       for (int64_t j = 0; j < i; ++j) lt_[j * stride_ + i] = matrix[i * ld + j] * s;
-      lt_[i * stride_ + i] = static_cast<T>((static_cast<double>(matrix[i * ld + i]) + damping) * scale);
+      lt_[i * stride_ + i] = static_cast<T>(static_cast<double>(matrix[i * ld + i] * s) + damping * scale);
     }
     for (int64_t i = n_; i < padded_; ++i) lt_[i * stride_ + i] = 1;
   }
@@ -167,7 +173,7 @@ class SingleInverse {
     }
   }
 
-  void multiply(T scale, T* out) {
+  void multiply() {
     for (int64_t i0 = 0; i0 < n_; i0 += tile) {
       forStrips(0, roundUp(i0 + tile, w), [&](int64_t j, auto registers) {
         constexpr int64_t count = decltype(registers)::count;
@@ -175,12 +181,25 @@ class SingleInverse {
         accumulate<false>(sum, x_ + i0, x_ + j, i0, padded_);
         // L' is no longer needed and takes the result.
         for (int64_t r = 0; r < tile; ++r) {
-          for (int64_t u = 0; u < count; ++u)
-            store(lt_ + (i0 + r) * stride_ + j + u * w, sum.v[r][u] * broadcast(scale));
+          for (int64_t u = 0; u < count; ++u) store(lt_ + (i0 + r) * stride_ + j + u * w, sum.v[r][u]);
         }
       });
     }
-    mirror(n_, lt_, stride_, T(1), out);
+  }
+
+  // Of the result, which lies in X.
+  T sumOfSquares() const {
+    T total = 0;
+    for (int64_t j = 0; j < n_; j += w) {
+      const int64_t part = n_ - j < w ? n_ - j : w;
+      V sums{};
+      for (int64_t i = 0; i < n_; ++i) {
+        const V b = loadPart(x_ + i * n_ + j, part);
+        sums = mulAdd(b, b, sums);
+      }
+      for (int64_t lane = 0; lane < part; ++lane) total += sums[lane];
+    }
+    return total;
   }
 
   int64_t n_, padded_, stride_;

@@ -4,13 +4,14 @@
 //   l_jj = sqrt(a_jj - sum_{k<j} l_jk^2),   l_ij = (a_ij - sum_{k<j} l_ik l_jk) / l_jj          (i > j)
 //   x_jj = 1 / l_jj,                        x_ij = -x_ii sum_{j<=k<i} l_ik x_kj                 (i > j)
 //   b_ij = sum_{k>=i} x_ki x_kj                                                                 (i >= j)
+// and the square of its norm is the sum over j of sum_i b_ij^2.
 // Two kernels do this: one for as many matrices as a register has lanes, each element a register; one for a single
 // matrix, with the registers along its rows. Every element goes through the same operations in the same order in both,
 // so the bits are the same, and which one is used for a matrix is only a question of speed.
 #pragma once
 
-#include "cpu/simd/singleInverse.h"
 #include "cpu/simd/interleavedInverse.h"
+#include "cpu/simd/singleInverse.h"
 
 namespace natgrad {
 namespace NATGRAD_SIMD {
@@ -35,16 +36,16 @@ bool invertFactor(int64_t n, T* a, int64_t lda, T* workspace) {
 
 template <class T>
 void invertSmall(int64_t n, int64_t count, const T* const* matrix, const double* damping, const double* scale,
-                 T* const* out, uint8_t* failed, T* workspace) {
+                 const double* limit, T* const* out, double* norm, T* workspace) {
   constexpr int64_t w = width<T>;
   int64_t i = 0;
   while (i < count) {
     const int64_t lanes = count - i < w ? count - i : w;
     if (lanes >= InterleavedInverse<T>::worthwhile(n)) {
-      InterleavedInverse<T>(n, workspace).run(lanes, matrix + i, damping + i, scale + i, out + i, failed + i);
+      InterleavedInverse<T>(n, workspace).run(lanes, matrix + i, damping + i, scale + i, limit + i, out + i, norm + i);
       i += lanes;
     } else {
-      failed[i] = !SingleInverse<T>(n, workspace).run(matrix[i], damping[i], scale[i], out[i]);
+      norm[i] = SingleInverse<T>(n, workspace).run(matrix[i], damping[i], scale[i], limit[i], out[i]);
       ++i;
     }
   }

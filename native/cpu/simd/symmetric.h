@@ -53,8 +53,13 @@ double sumOfSquares(int64_t n, const T* a, int64_t lda, double scale) {
     const double x = static_cast<double>(row[i]) * scale;
     diagonal += x * x;
   }
-  for (int64_t lane = 0; lane < w; ++lane) rest += below[lane];
-  return 2 * rest + diagonal;
+  // By halves, so that the additions need not wait for each other.
+  double lanes[w];
+  store(lanes, below);
+  for (int64_t half = w / 2; half > 0; half /= 2) {
+    for (int64_t lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+  }
+  return 2 * (rest + lanes[0]) + diagonal;
 }
 
 template <class T>
