@@ -49,7 +49,7 @@ void keepIntermediateInputs(Work& work) {
   }
 }
 
-std::vector<std::unique_ptr<std::byte[]>> copyFactorInputs(Work& work) {
+std::vector<Buffer<std::byte>> copyFactorInputs(Work& work) {
   // Inputs that start at one address share a copy that is long enough for each.
   std::map<std::pair<int64_t, uintptr_t>, size_t> lengths;
   for (const Access& access : work.accesses) {
@@ -57,12 +57,12 @@ std::vector<std::unique_ptr<std::byte[]>> copyFactorInputs(Work& work) {
     size_t& length = lengths[{access.place.phase, access.begin}];
     length = std::max(length, static_cast<size_t>(access.end - access.begin));
   }
-  std::vector<std::unique_ptr<std::byte[]>> copies;
+  std::vector<Buffer<std::byte>> copies;
   Moved moved;
   for (const auto& [key, length] : lengths) {
-    copies.push_back(std::make_unique<std::byte[]>(length));
-    std::memcpy(copies.back().get(), reinterpret_cast<const void*>(key.second), length);
-    moved[key] = copies.back().get();
+    copies.emplace_back(static_cast<int64_t>(length));
+    std::memcpy(copies.back().data(), reinterpret_cast<const void*>(key.second), length);
+    moved[key] = copies.back().data();
   }
   for (size_t p = 0; p < work.phases.size(); p++) {
     const auto phase = static_cast<int64_t>(p);

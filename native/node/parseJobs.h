@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <vector>
 
+#include "core/buffer.h"
 #include "core/jobs.h"
 #include "node/memory.h"
 
@@ -25,6 +25,6 @@ void keepIntermediateInputs(Work& work);
 
 // Copies the inputs of factor jobs that are marked so and points the jobs to the copies, which are returned; the memory of the
 // inputs is free again when this returns.
-std::vector<std::unique_ptr<std::byte[]>> copyFactorInputs(Work& work);
+std::vector<Buffer<std::byte>> copyFactorInputs(Work& work);
 
 }  // namespace natgrad

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/buffer.h"
 #include "core/jobs.h"
 
 namespace natgrad {
@@ -20,7 +21,7 @@ struct Submission {
   uint64_t ticket = 0;
   int threads = 1;
   Phases phases;
-  std::vector<std::unique_ptr<std::byte[]>> copies;  // memory that only this work uses
+  std::vector<Buffer<std::byte>> copies;  // memory that only this work uses
   Reports reports;                                   // to be read once finished
 };
 
