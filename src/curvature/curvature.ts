@@ -35,7 +35,7 @@ export interface Refresh {
   install(reports: Report[][]): RefreshOutcome;
 }
 
-export function planRefresh(blocks: CurvatureBlock[], lambda: number): Refresh {
+export function planRefresh(blocks: readonly CurvatureBlock[], lambda: number): Refresh {
   const jobs = blocks.map((block) => block.refreshJobs(lambda));
   return {
     phases: [jobs.flat()],

@@ -130,7 +130,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     this.requireUsable();
     const begin = performance.now();
     const step = this.iterations;
-    this.estimation.settle(step);
+    this.estimation.refresher.settle(step);
     const entries = this.entriesOf(variableGradients);
     if (this.kernels.firstNonFinite(entries.map(({ gradient }) => gradient)) >= 0) {
       this.skippedSteps++;
@@ -159,7 +159,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
       this.damping.due(step) &&
       this.skippedSteps === skipped
     ) {
-      this.estimation.drain();
+      this.estimation.refresher.drain();
       const before = host().read(value)[0];
       const predicted = this.weightStep.predictedChange(
         this.entriesOf(gradients),
@@ -183,7 +183,8 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
 
   /** How the last step went. */
   stats(): OptimizerStats {
-    const { counts, estimator, refreshedAt, minEigenvalue } = this.estimation;
+    const { estimator, refresher, skippedBatches } = this.estimation;
+    const { refreshedAt, minEigenvalue, failures, retries } = refresher;
     return {
       step: this.iterations,
       ...this.lastStep,
@@ -193,7 +194,9 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
       refreshAge: refreshedAt < 0 ? -1 : this.iterations - refreshedAt,
       minEigenvalue,
       skippedSteps: this.skippedSteps,
-      ...counts,
+      skippedBatches,
+      refreshFailures: failures,
+      refreshRetries: retries,
       milliseconds: { ...this.milliseconds },
     };
   }
@@ -218,7 +221,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   /** Everything that resuming needs, so that a resumed run takes the same steps as an uninterrupted one. */
   override async getWeights(): Promise<NamedTensors> {
     this.requireUsable();
-    this.estimation.drain();
+    this.estimation.refresher.drain();
     const state: Record<string, FloatArray> = { ...this.weightStep.state(), ...this.estimation.state() };
     if (this.damping instanceof LevenbergMarquardt) {
       for (const [name, values] of Object.entries(this.damping.state())) state[`damping/${name}`] = values;
@@ -266,7 +269,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   /** Releases what the optimizer holds. It cannot be used afterwards. */
   override dispose(): void {
     if (this.disposed) return;
-    this.estimation.drain();
+    this.estimation.refresher.drain();
     this.releaseSurplus();
     this.disposed = true;
   }

@@ -1,15 +1,10 @@
 /**
- * From a recorded loss to an up-to-date curvature: which backward passes are made, what of them enters the factors, and when
- * inverses are computed and come into use.
- *
- * With 'overlapped' refresh the arithmetic runs on the linear algebra's own thread while tfjs goes on. It stays deterministic because
- * inverses that are asked for in step t are installed when step t + refreshLag is applied, or before that when the next refresh is asked
- * for, waiting for them if need be: never by when they happen to be ready.
+ * From a recorded loss to statistics of the curvature: which backward passes are made, and what of them enters the factors.
  */
 import type * as tf from '@tensorflow/tfjs';
 
-import type { AverageStep, CurvatureBlock, RefreshOutcome, Statistics } from '../curvature/block';
-import { planRefresh, WeightedAverage, type Refresh } from '../curvature/curvature';
+import type { AverageStep, CurvatureBlock, Statistics } from '../curvature/block';
+import { WeightedAverage } from '../curvature/curvature';
 import { layerBlock } from '../curvature/layerBlock';
 import { NatgradError } from '../errors';
 import { backwardVectors, type Estimator } from '../fisher/estimator';
@@ -17,11 +12,12 @@ import { likelihoodHeads, type LikelihoodHead } from '../fisher/heads';
 import { fisherSettings, type FisherSettings } from '../fisher/options';
 import { randomStream } from '../fisher/random';
 import type { Host } from '../host/host';
-import type { FloatArray, Job, Kernels, Pending, Report } from '../linalg/jobs';
+import type { FloatArray, Job, Kernels } from '../linalg/jobs';
 import { valueAt } from '../step/schedule';
 import type { Recording, RecordHooks } from '../tape/types';
-import { fill, packReports, unpackReports, withPrefix } from './checkpoint';
+import { fill, withPrefix } from './checkpoint';
 import type { ResolvedConfig } from './config';
+import { Refresher } from './refresher';
 import { arraysOf, gradientTargets, readActivations, readGradients, type LayerBlock } from './statistics';
 
 /** Where a variable stands: in which block, and as which of its variables. */
@@ -30,44 +26,21 @@ export interface Membership {
   index: number;
 }
 
-/** A refresh on its way. */
-interface PendingRefresh {
-  refresh: Refresh;
-  /** Those of its jobs, waiting for them if need be. */
-  reports: () => Report[];
-  /** The step it was asked for in, with which damping, and for how many blocks. */
-  step: number;
-  lambda: number;
-  blocks: number;
-}
-
-export interface EstimationCounts {
-  /** Batches whose statistics were left out because something in them was not finite. */
-  skippedBatches: number;
-  /** Matrices whose inverse could not be computed, summed over all refreshes. */
-  refreshFailures: number;
-  /** Matrices that needed float64, more damping or clipped eigenvalues, summed over all refreshes. */
-  refreshRetries: number;
-}
-
 export class CurvatureEstimation {
   readonly blocks: CurvatureBlock[] = [];
   /** Of each block. A batch that does not use a layer leaves its average as it is. */
   readonly averages: WeightedAverage[] = [];
-  readonly counts: EstimationCounts = { skippedBatches: 0, refreshFailures: 0, refreshRetries: 0 };
+  /** Computes what this class describes. */
+  readonly refresher: Refresher;
+  /** Batches whose statistics were left out because something in them was not finite. */
+  skippedBatches = 0;
   /** The estimator in use: the configured one, or 'empirical' where the loss has no recognisable distribution. */
   estimator: Estimator;
-  /** Step in which the inverses in use were asked for; -1 before the first. */
-  refreshedAt = -1;
-  minEigenvalue = NaN;
 
   private readonly settings: FisherSettings;
   private readonly members = new Map<number, Membership>();
-  private pendingRefresh: PendingRefresh | null = null;
   /** State that was loaded before the model was seen. */
   private saved: Record<string, FloatArray> = {};
-  /** Everything submitted before this is finished once it is. */
-  private lastSubmitted: Pending | null = null;
 
   /**
    * @param warn called with a message that the user should see once
@@ -79,6 +52,7 @@ export class CurvatureEstimation {
   ) {
     this.settings = fisherSettings(config.fisher);
     this.estimator = this.settings.estimator;
+    this.refresher = new Refresher(config, kernels, this.blocks, warn);
   }
 
   /** The block of a variable, once a recorded loss has used it. */
@@ -259,80 +233,27 @@ export class CurvatureEstimation {
       jobs(statistics, ({ decay, scale }) => ({ decay: pass === 0 ? decay : 1, scale: scale * weight })),
     );
     phases[0].push(...jobs(activations, (average) => average));
-    this.compute(step, lambda, phases);
+    this.refresher.compute(step, lambda, phases);
   }
 
-  /** Runs the phases that update the factors, and after them those of a refresh if one is due. */
-  private compute(step: number, lambda: number, phases: Job[][]): void {
-    if (this.config.refresh === 'immediate' || this.blocks.some((block) => !block.ready)) {
-      this.settle(Infinity);
-      this.drain();
-      this.kernels.run(phases);
-      if (this.refreshDue(step)) {
-        const refresh = planRefresh(this.blocks, lambda);
-        this.installed(step, refresh.install(this.kernels.run(refresh.phases)));
-      }
-    } else if (this.refreshDue(step)) {
-      // The buffers of the previous refresh are free again only once it is installed.
-      this.settle(Infinity);
-      const refresh = planRefresh(this.blocks, lambda);
-      const pending = this.kernels.submit([...phases, ...refresh.phases]);
-      this.lastSubmitted = pending;
-      const reports = () => pending.wait()[phases.length];
-      this.pendingRefresh = { refresh, reports, step, lambda, blocks: this.blocks.length };
-    } else {
-      this.lastSubmitted = this.kernels.submit(phases);
-    }
-  }
-
-  /**
-   * Every `refreshPeriod` steps, and in steps 0, 1, 2, 4, 8 … before the first of those, while the factors still change a lot. A block that
-   * has no inverse yet asks for one at once.
-   */
-  private refreshDue(step: number): boolean {
-    const period = this.config.refreshPeriod;
-    if (this.blocks.some((block) => !block.ready)) return true;
-    return step % period === 0 || (step < period && (step & (step - 1)) === 0);
-  }
-
-  /** Installs the inverses that are to come into use by step `step`, waiting for them. */
-  settle(step: number): void {
-    if (this.pendingRefresh === null || this.pendingRefresh.step + this.config.refreshLag > step) return;
-    const { refresh, reports, step: asked } = this.pendingRefresh;
-    this.pendingRefresh = null;
-    this.installed(asked, refresh.install([reports()]));
-  }
-
-  /** Waits for all submitted work, so that its buffers may be read. */
-  drain(): void {
-    this.lastSubmitted?.wait();
-    this.lastSubmitted = null;
-  }
-
-  /** What a checkpoint must hold beside the blocks' own arrays. Drain first. */
+  /** What a checkpoint must hold. Drain the refresher first. */
   state(): Record<string, FloatArray> {
-    const state: Record<string, FloatArray> = { refreshedAt: Float64Array.of(this.refreshedAt) };
+    const state = this.refresher.state();
     this.blocks.forEach((block, i) => {
+      const arrays = { ...block.state(), ...(this.refresher.underWay ? block.upcoming() : {}) };
       state[`block${i}/progress`] = Float64Array.of(this.averages[i].weight, block.ready ? 1 : 0);
-      for (const [name, values] of Object.entries(block.state())) state[`block${i}/${name}`] = values;
-      if (!this.pendingRefresh) return;
-      for (const [name, values] of Object.entries(block.upcoming())) state[`block${i}/${name}`] = values;
+      for (const [name, values] of Object.entries(arrays)) state[`block${i}/${name}`] = values;
     });
-    if (this.pendingRefresh) {
-      const { step, lambda, blocks, reports } = this.pendingRefresh;
-      state.pendingRefresh = Float64Array.of(step, lambda, blocks);
-      state.pendingReports = packReports(reports());
-    }
     return state;
   }
 
   /** Takes back what `state` gave; blocks take theirs when a recording first shows them. */
   load(state: Record<string, FloatArray>): void {
     this.saved = state;
-    [this.refreshedAt] = state.refreshedAt ?? [-1];
+    this.refresher.load(state);
   }
 
-  /** Fills the latest block from the loaded state, and takes up the refresh that was under way once all its blocks are there. */
+  /** Fills the latest block from the loaded state. */
   private fillBlock(): void {
     const index = this.blocks.length - 1;
     const block = this.blocks[index];
@@ -340,31 +261,13 @@ export class CurvatureEstimation {
     if (!saved.progress) return;
     const what = block.shape.names.join(', ');
     fill(block.state(), saved, what);
+    if (this.refresher.underWay) fill(block.upcoming(), saved, what);
     this.averages[index].weight = saved.progress[0];
     block.loaded(saved.progress[1] === 1);
-    if (!this.saved.pendingRefresh) return;
-    const [step, lambda, blocks] = this.saved.pendingRefresh;
-    fill(block.upcoming(), saved, what);
-    if (blocks !== this.blocks.length) return;
-    const reports = unpackReports(this.saved.pendingReports);
-    const refresh = planRefresh(this.blocks, lambda);
-    this.pendingRefresh = { refresh, reports: () => reports, step, lambda, blocks };
-  }
-
-  private installed(step: number, { failures, retries, minEigenvalue }: RefreshOutcome): void {
-    this.counts.refreshFailures += failures;
-    this.counts.refreshRetries += retries;
-    this.minEigenvalue = minEigenvalue;
-    this.refreshedAt = step;
-    if (failures > 0) {
-      this.warn(
-        `${failures} factor(s) could not be inverted; their previous inverses stay in use. Raise the damping if this goes on.`,
-      );
-    }
   }
 
   private skip(step: number, why: string): void {
-    this.counts.skippedBatches++;
+    this.skippedBatches++;
     this.warn(`The statistics of the batch of step ${step} are left out because ${why}.`);
   }
 }

@@ -1,0 +1,132 @@
+/**
+ * When factors and inverses are computed, and when inverses come into use.
+ *
+ * With 'overlapped' refresh the arithmetic runs on the linear algebra's own thread while tfjs goes on. It stays deterministic because
+ * inverses that are asked for in step t are installed when step t + refreshLag is applied, or before that when the next refresh is asked
+ * for, waiting for them if need be: never by when they happen to be ready.
+ */
+import type { CurvatureBlock, RefreshOutcome } from '../curvature/block';
+import { planRefresh, type Refresh } from '../curvature/curvature';
+import type { FloatArray, Job, Kernels, Pending, Report } from '../linalg/jobs';
+import { packReports, unpackReports } from './checkpoint';
+import type { ResolvedConfig } from './config';
+
+/** A refresh on its way. */
+interface PendingRefresh {
+  /** The step it was asked for in, with which damping, and for how many blocks. */
+  step: number;
+  lambda: number;
+  blocks: number;
+  refresh: () => Refresh;
+  /** Those of its jobs, waiting for them if need be. */
+  reports: () => Report[];
+}
+
+export class Refresher {
+  /** Step in which the inverses in use were asked for; -1 before the first. */
+  refreshedAt = -1;
+  minEigenvalue = NaN;
+  /** Matrices whose inverse could not be computed, over all refreshes. */
+  failures = 0;
+  /** Matrices that needed float64, more damping or clipped eigenvalues, over all refreshes. */
+  retries = 0;
+
+  private pending: PendingRefresh | null = null;
+  /** Everything submitted before this is finished once it is. */
+  private lastSubmitted: Pending | null = null;
+
+  /**
+   * @param blocks all blocks there are; the list may grow
+   * @param warn called with a message that the user should see once
+   */
+  constructor(
+    private readonly config: ResolvedConfig,
+    private readonly kernels: Kernels,
+    private readonly blocks: readonly CurvatureBlock[],
+    private readonly warn: (message: string) => void,
+  ) {}
+
+  /** Whether inverses were asked for that are not in use yet. */
+  get underWay(): boolean {
+    return this.pending !== null;
+  }
+
+  /** Runs or submits the phases that update the factors, and after them those of a refresh if one is due. */
+  compute(step: number, lambda: number, phases: Job[][]): void {
+    if (this.config.refresh === 'immediate' || this.blocks.some((block) => !block.ready)) {
+      this.settle(Infinity);
+      this.drain();
+      this.kernels.run(phases);
+      if (!this.due(step)) return;
+      const refresh = planRefresh(this.blocks, lambda);
+      this.installed(step, refresh.install(this.kernels.run(refresh.phases)));
+    } else if (this.due(step)) {
+      // The buffers of the previous refresh are free again only once it is installed.
+      this.settle(Infinity);
+      const refresh = planRefresh(this.blocks, lambda);
+      const submitted = this.kernels.submit([...phases, ...refresh.phases]);
+      this.lastSubmitted = submitted;
+      const reports = () => submitted.wait()[phases.length];
+      this.pending = { step, lambda, blocks: this.blocks.length, refresh: () => refresh, reports };
+    } else {
+      this.lastSubmitted = this.kernels.submit(phases);
+    }
+  }
+
+  /**
+   * Every `refreshPeriod` steps, and in steps 0, 1, 2, 4, 8 … before the first of those, while the factors still change a lot. A block that
+   * has no inverse yet asks for one at once.
+   */
+  private due(step: number): boolean {
+    const period = this.config.refreshPeriod;
+    if (this.blocks.some((block) => !block.ready)) return true;
+    return step % period === 0 || (step < period && (step & (step - 1)) === 0);
+  }
+
+  /** Installs the inverses that are to come into use by step `step`, waiting for them. */
+  settle(step: number): void {
+    if (this.pending === null || this.pending.step + this.config.refreshLag > step) return;
+    const { refresh, reports, step: asked } = this.pending;
+    this.pending = null;
+    this.installed(asked, refresh().install([reports()]));
+  }
+
+  /** Waits for all submitted work, so that its buffers may be read. */
+  drain(): void {
+    this.lastSubmitted?.wait();
+    this.lastSubmitted = null;
+  }
+
+  private installed(step: number, { failures, retries, minEigenvalue }: RefreshOutcome): void {
+    this.failures += failures;
+    this.retries += retries;
+    this.minEigenvalue = minEigenvalue;
+    this.refreshedAt = step;
+    if (failures > 0) {
+      this.warn(
+        `${failures} factor(s) could not be inverted; their previous inverses stay in use. Raise the damping if this goes on.`,
+      );
+    }
+  }
+
+  /** What a checkpoint must hold beside the blocks' own arrays. Drain first. */
+  state(): Record<string, FloatArray> {
+    const state: Record<string, FloatArray> = { refreshedAt: Float64Array.of(this.refreshedAt) };
+    if (this.pending) {
+      const { step, lambda, blocks, reports } = this.pending;
+      state.pendingRefresh = Float64Array.of(step, lambda, blocks);
+      state.pendingReports = packReports(reports());
+    }
+    return state;
+  }
+
+  /** Takes back what `state` gave. A refresh that was under way is installed when its time comes; the blocks hold its results by then. */
+  load(state: Record<string, FloatArray>): void {
+    [this.refreshedAt] = state.refreshedAt ?? [-1];
+    if (!state.pendingRefresh) return;
+    const [step, lambda, blocks] = state.pendingRefresh;
+    const reports = unpackReports(state.pendingReports);
+    const refresh = () => planRefresh(this.blocks.slice(0, blocks), lambda);
+    this.pending = { step, lambda, blocks, refresh, reports: () => reports };
+  }
+}
