@@ -12,6 +12,6 @@ describe('the JavaScript in the README', () => {
   it.each(programs.map((code, i) => [i + 1, code]))('runs: program %i', (_, code) => {
     // The package refers to itself by name, as a user's program does; `npm test` has built it.
     const output = execFileSync(process.execPath, ['-e', code], { cwd: root, encoding: 'utf8' });
-    if ((code).includes('console.table')) expect(output).toMatch(/Kronecker factored/);
+    if (code.includes('console.table')) expect(output).toMatch(/Kronecker factored/);
   });
 });

@@ -193,7 +193,7 @@ describe('radam', () => {
 
   it('trains a compiled model, and is saved and loaded with it', async () => {
     const model = tf.sequential({
-      layers: [tf.layers.dense({ units: 1, inputShape: [2], name: 'my_dense' })],
+      layers: [tf.layers.dense({ units: 1, inputShape: [2], name: 'my_dense', kernelInitializer: 'ones' })],
     });
     const learningRate = schedules.exponentialDecay({ initial: 0.3, decaySteps: 100, decayRate: 0.5 });
     const weightDecay = { rate: 0.01, exclude: ['my_dense/bias', /gamma/] };
