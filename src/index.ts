@@ -10,10 +10,24 @@ export { NaturalGradientOptimizer, type OptimizerStats } from './optimizer/Natur
 export type { NaturalGradientConfig } from './optimizer/config';
 export type { BlockSummary } from './curvature/block';
 export type { BlockRule, BlockStructure } from './curvature/layerBlock';
-export type { FisherOption, FisherOptions } from './fisher/options';
+export type { FisherOption, FisherOptions, OwnLikelihood } from './fisher/options';
+export type { Estimator } from './fisher/estimator';
+export type { RandomStream } from './fisher/random';
+export type { Distribution } from './tape/types';
+export type { Precision } from './curvature/factor';
+export type { BackendChoice } from './linalg/kernels';
 export type { Likelihood, Outputs } from './fisher/likelihood';
 export type { NamePattern } from './names';
-export { schedules } from './step/schedules';
+export {
+  schedules,
+  type CosineDecayConfig,
+  type DecayScheduleConfig,
+  type PiecewiseConstantConfig,
+  type PolynomialDecayConfig,
+  type ReadyMadeSchedule,
+  type WarmupConfig,
+} from './step/schedules';
+export type { ScheduleConfig } from './step/schedules';
 export type { Schedule } from './step/schedule';
 export type { DampingOption } from './step/damping';
 export type { LevenbergMarquardtOptions } from './step/levenbergMarquardt';

@@ -252,6 +252,25 @@ describe.each(backends)('kfac on the %s backend of tfjs', (backend) => {
     expect(weightsOf(model)).not.toEqual(before[0]);
   });
 
+  it('keeps the previous inverses when a factor cannot be inverted, counts it, and trains on', async () => {
+    const { model, optimizer } = compiled({ refreshPeriod: 1, refresh: 'immediate' });
+    await train(model, 3);
+    const { x, y } = data(8);
+    // The squares of these inputs overflow float32, so that A becomes infinite while loss and gradients stay finite (tanh saturates).
+    await model.trainOnBatch(x.mul(1e22), y);
+    expect(optimizer.stats().refreshFailures).toBeGreaterThan(0);
+    expect(warnings.mock.calls.flat().join()).toMatch(/could not be inverted/);
+    const before = weightsOf(model);
+    const [loss] = await train(model, 1);
+    expect(Number.isFinite(loss)).toBe(true);
+    expect(weightsOf(model)).not.toEqual(before);
+    expect(
+      weightsOf(model)
+        .flatMap((values) => [...values])
+        .every(Number.isFinite),
+    ).toBe(true);
+  });
+
   it('keeps the number of tensors and releases everything', async () => {
     const start = tf.memory().numTensors;
     const { model, optimizer } = compiled({
