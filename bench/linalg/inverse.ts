@@ -38,28 +38,38 @@ function fastest(measurements: Measurement[]): Measurement {
   return measurements.reduce((a, b) => (median(b) < median(a) ? b : a));
 }
 
-/** Inverses of 256 small matrices in one call, against a loop over LAPACK; LAPACK gives one triangle, we the whole matrix. */
+/**
+ * Inverses of 256 small matrices in one call, as a stack and as an array, against a loop over LAPACK; LAPACK gives one triangle, we the
+ * whole matrix.
+ */
 export const batchInverse: Measure = async (suite) => {
   kernels().threads = 1;
   const count = 256;
   const rows: Row[] = [];
   for (const n of sizesOf(suite, [8, 16, 32, 48, 64], (size) => size <= 64)) {
     const matrices = Array.from({ length: count }, () => positiveDefinite(n, 1e3));
-    const out = matrices.map(() => new Float32Array(n * n));
+    const outs = matrices.map(() => new Float32Array(n * n));
+    const stack = new Float32Array(count * n * n);
+    matrices.forEach((matrix, i) => stack.set(matrix, i * n * n));
+    const out = new Float32Array(stack.length);
     const { lapack } = suite;
-    const [ours, loop] = await interleave(
+    const [stacked, separate, loop] = await interleave(
       [
-        synchronous('natgrad', () => inverse(matrices, { out })),
+        synchronous('stack', () => inverse(stack, { size: n, out })),
+        synchronous('array', () => inverse(matrices, { out: outs })),
         ...(lapack ? [lapack.competitor('LAPACK loop', 'potri', n, count)] : []),
       ],
       suite.effort,
     );
-    const figures: Row['figures'] = { natgrad: time(ours) };
-    if (loop) {
-      figures['LAPACK loop'] = time(loop);
-      figures['vs loop'] = speedUp(ours, loop, n <= 32 ? { atLeast: 4 } : undefined);
+    for (const ours of [stacked, separate]) {
+      const figures: Row['figures'] = { natgrad: time(ours) };
+      if (loop) {
+        figures['LAPACK loop'] = time(loop);
+        const target = ours === stacked && n <= 32 ? { atLeast: 4 } : undefined;
+        figures['vs loop'] = speedUp(ours, loop, target);
+      }
+      rows.push({ case: `${ours.name} of ${count}, n ${n}`, figures });
     }
-    rows.push({ case: `${count} of n ${n}`, figures });
   }
   return { title: 'batched inverse', rows };
 };

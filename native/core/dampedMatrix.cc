@@ -1,11 +1,31 @@
 #include "core/dampedMatrix.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/damping.h"
 #include "core/symmetric.h"
 
 namespace natgrad {
+
+namespace {
+
+// floor(log2 x) of a positive number, and 2^e, by their bits: every one of hundreds of small matrices asks for both,
+// and the library's functions are calls. A subnormal x counts as 2^-1023.
+int exponentOf(double x) {
+  uint64_t bits = 0;
+  std::memcpy(&bits, &x, sizeof bits);
+  return static_cast<int>(bits >> 52) - 1023;
+}
+
+double powerOfTwo(int e) {
+  const uint64_t bits = static_cast<uint64_t>(e + 1023) << 52;
+  double x = 0;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+}  // namespace
 
 template <class T>
 DampedMatrix examine(const Operations<T>& ops, int64_t n, const T* matrix, const Damped<T>& damped, int32_t p) {
@@ -26,7 +46,7 @@ DampedMatrix examine(const Operations<T>& ops, int64_t n, const T* matrix, const
     negative |= x < 0;
   }
   const double guard = wide && largest > 0 && std::isfinite(largest)
-                           ? std::ldexp(1.0, -std::clamp(std::ilogb(largest), -1000, 1000))
+                           ? powerOfTwo(-std::clamp(exponentOf(largest), -1000, 1000))
                            : 1.0;
   result.upper = normBound(ops, n, matrix, guard);
   if (!std::isfinite(result.upper)) {
@@ -40,15 +60,16 @@ DampedMatrix examine(const Operations<T>& ops, int64_t n, const T* matrix, const
   const double size = result.upper + result.damping;
   if (size > 0 && std::isfinite(size)) {
     constexpr int limit = std::is_same_v<T, float> ? 124 : 1020;
-    int exponent = std::clamp(std::ilogb(size), -limit, limit);
+    int exponent = std::clamp(exponentOf(size), -limit, limit);
     if (p > 1) exponent -= ((exponent % p) + p) % p;
-    result.scale = std::ldexp(1.0, -exponent);
+    result.scale = powerOfTwo(-exponent);
   }
   return result;
 }
 
 template <class T>
 bool settle(const DampedMatrix& matrix, int64_t n, int32_t p, T* out, Report& report) {
+  if (matrix.status == Status::ok && n > 0 && matrix.upper > 0) return false;
   report = Report();
   report.damping = matrix.damping;
   if (matrix.status != Status::ok) {
@@ -57,7 +78,6 @@ bool settle(const DampedMatrix& matrix, int64_t n, int32_t p, T* out, Report& re
     return true;
   }
   if (n == 0) return true;
-  if (matrix.upper > 0) return false;
   const double value = std::pow(matrix.damping, -1.0 / p);
   report.minEigenvalue = matrix.damping;
   if (!(matrix.damping > 0) || !representable<T>(value)) {

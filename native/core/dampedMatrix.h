@@ -25,7 +25,7 @@ template <class T>
 DampedMatrix examine(const Operations<T>& ops, int64_t n, const T* matrix, const Damped<T>& damped, int32_t p);
 
 // Deals with what needs no arithmetic: a matrix that is not finite, one without elements, and the zero matrix, whose
-// inverse root is damping^(-1/p) I. True if the report is final.
+// inverse root is damping^(-1/p) I. True if the report is final; else it is left alone.
 template <class T>
 bool settle(const DampedMatrix& matrix, int64_t n, int32_t p, T* out, Report& report);
 

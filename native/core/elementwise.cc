@@ -9,8 +9,6 @@
 
 namespace natgrad {
 
-Report::Report() : minEigenvalue(std::numeric_limits<double>::quiet_NaN()) {}
-
 template <class T>
 Report compute(const Backend& backend, const ScaleJob<T>& job) {
   Report report;

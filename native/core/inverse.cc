@@ -39,22 +39,21 @@ bool invertFactor(const Operations<T>& ops, int64_t n, T* a, int64_t ld, T* work
 template <class T>
 constexpr double acceptable = sizeof(T) == 4 ? 1e-2 : 1.0;
 
-// The largest norm of the inverse with which that holds, and which can be stored in S. The product of the norms of
-// matrix and inverse is the condition number.
+// The largest norm of the inverse with which that holds, and which can be stored in S, for a damped matrix of norm
+// `norm`. The product of the norms of matrix and inverse is the condition number.
 template <class S, class T>
-double largestNorm(const DampedMatrix& matrix, double damping) {
-  return std::min(acceptable<T> / (unitRoundoff<T> * (matrix.upper + damping)),
-                  static_cast<double>(std::numeric_limits<S>::max()));
+double largestNorm(double norm) {
+  return std::min(acceptable<T> / (unitRoundoff<T> * norm), static_cast<double>(std::numeric_limits<S>::max()));
 }
 
-// What the norm of the inverse tells; NaN if there is none.
-template <class S, class T>
-Attempt judge(const DampedMatrix& matrix, double damping, double inverseNorm) {
+// What the norms of the damped matrix and its inverse, NaN if there is none, tell.
+template <class T>
+Attempt judge(double norm, double inverseNorm, double limit) {
   Attempt attempt;
   if (std::isnan(inverseNorm)) return attempt;
-  attempt.residual = unitRoundoff<T> * (matrix.upper + damping) * inverseNorm;
+  attempt.residual = unitRoundoff<T> * norm * inverseNorm;
   attempt.minEigenvalue = 1 / inverseNorm;
-  attempt.accepted = inverseNorm <= largestNorm<S, T>(matrix, damping);
+  attempt.accepted = inverseNorm <= limit;
   return attempt;
 }
 
@@ -66,8 +65,9 @@ Attempt tryInverse(const Backend& backend, const InverseJob<S>& job, const Dampe
   Buffer<T> a(n * n);
   loadLower(n, job.matrix, matrix.scale, damping, a.data());
   if (!invertLower(ops, n, a.data())) return Attempt();
-  const double norm = normBound(ops, n, a.data(), 1.0) * matrix.scale;
-  const Attempt attempt = judge<S, T>(matrix, damping, norm);
+  const double norm = matrix.upper + damping;
+  const double inverseNorm = normBound(ops, n, a.data(), 1.0) * matrix.scale;
+  const Attempt attempt = judge<T>(norm, inverseNorm, largestNorm<S, T>(norm));
   if (attempt.accepted) storeSymmetric(operations<S>(backend), n, a.data(), matrix.scale, job.out);
   return attempt;
 }
@@ -106,9 +106,8 @@ template <class T>
 Report compute(const Backend& backend, const InverseJob<T>& job) {
   Report report;
   if (job.size <= smallSize) {
-    const InverseJob<T>* one = &job;
-    Report* its = &report;
-    computeSmallInverses<T>(backend, 1, &one, &its);
+    const SmallInverse<T> one{&job, 0, &report};
+    computeSmallInverses(backend, 1, &one);
     return report;
   }
   const DampedMatrix matrix = examine(operations<T>(backend), job.size, job.matrix, job.damped, 1);
@@ -117,40 +116,48 @@ Report compute(const Backend& backend, const InverseJob<T>& job) {
 }
 
 template <class T>
-void computeSmallInverses(const Backend& backend, size_t count, const InverseJob<T>* const* jobs,
-                          Report* const* reports) {
+void computeSmallInverses(const Backend& backend, size_t count, const SmallInverse<T>* inverses) {
   const Operations<T>& ops = operations<T>(backend);
-  const int64_t n = jobs[0]->size;
+  const int64_t n = inverses[0].job->size;
   Buffer<T> workspace(ops.invertSmallWorkspace(n));
-  std::array<DampedMatrix, smallGroup> matrices;
-  std::array<size_t, smallGroup> job;
+  std::array<size_t, smallGroup> which;
   std::array<const T*, smallGroup> inputs;
   std::array<T*, smallGroup> outputs;
-  std::array<double, smallGroup> damping, scale, limit, norm;
+  std::array<double, smallGroup> damping, scale, norm, limit, inverseNorm;
   size_t active = 0;
   for (size_t i = 0; i < count; ++i) {
-    const DampedMatrix matrix = examine(ops, n, jobs[i]->matrix, jobs[i]->damped, 1);
-    if (settle(matrix, n, 1, jobs[i]->out, *reports[i])) continue;
-    matrices[active] = matrix;
-    job[active] = i;
-    inputs[active] = jobs[i]->matrix;
-    outputs[active] = jobs[i]->out;
+    const InverseJob<T> job = inverses[i].job->at(inverses[i].index);
+    const DampedMatrix matrix = examine(ops, n, job.matrix, job.damped, 1);
+    if (settle(matrix, n, 1, job.out, *inverses[i].report)) continue;
+    which[active] = i;
+    inputs[active] = job.matrix;
+    outputs[active] = job.out;
     damping[active] = matrix.damping;
     scale[active] = matrix.scale;
-    limit[active] = largestNorm<T, T>(matrix, matrix.damping);
+    norm[active] = matrix.upper + matrix.damping;
+    limit[active] = largestNorm<T, T>(norm[active]);
     ++active;
   }
   ops.invertSmall(n, static_cast<int64_t>(active), inputs.data(), damping.data(), scale.data(), limit.data(),
-                  outputs.data(), norm.data(), workspace.data());
+                  outputs.data(), inverseNorm.data(), workspace.data());
   for (size_t k = 0; k < active; ++k) {
-    *reports[job[k]] = climbFrom(backend, *jobs[job[k]], matrices[k], judge<T, T>(matrices[k], damping[k], norm[k]));
+    const SmallInverse<T>& one = inverses[which[k]];
+    const Attempt attempt = judge<T>(norm[k], inverseNorm[k], limit[k]);
+    if (attempt.accepted) {
+      one.report->damping = damping[k];
+      tell(attempt, *one.report);
+    } else {
+      // Seldom enough to examine the matrix again rather than keep what was found for all of them.
+      const InverseJob<T> job = one.job->at(one.index);
+      *one.report = climbFrom(backend, job, examine(ops, n, job.matrix, job.damped, 1), attempt);
+    }
   }
 }
 
 #define NATGRAD_INSTANTIATE(T)                                      \
   template bool invertLower<T>(const Operations<T>&, int64_t, T*);  \
   template Report compute<T>(const Backend&, const InverseJob<T>&); \
-  template void computeSmallInverses<T>(const Backend&, size_t, const InverseJob<T>* const*, Report* const*);
+  template void computeSmallInverses<T>(const Backend&, size_t, const SmallInverse<T>*);
 NATGRAD_INSTANTIATE(float)
 NATGRAD_INSTANTIATE(double)
 #undef NATGRAD_INSTANTIATE

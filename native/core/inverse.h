@@ -13,17 +13,24 @@ namespace natgrad {
 template <class T>
 bool invertLower(const Operations<T>& ops, int64_t n, T* a);
 
-// out = (matrix + damping I)^-1.
+// out = (matrix + damping I)^-1, for a job of one matrix.
 template <class T>
 Report compute(const Backend& backend, const InverseJob<T>& job);
 
 // Enough matrices to fill the widest registers several times, few enough to leave work for other threads.
 constexpr size_t smallGroup = 32;
 
-// The same for up to `smallGroup` jobs of one size <= smallSize, side by side in SIMD registers. The bits are those of
-// one job at a time.
+// Matrix `index` of a job, and where its report goes, into one that is still as it was made.
 template <class T>
-void computeSmallInverses(const Backend& backend, size_t count, const InverseJob<T>* const* jobs,
-                          Report* const* reports);
+struct SmallInverse {
+  const InverseJob<T>* job;
+  int64_t index;
+  Report* report;
+};
+
+// The same for up to `smallGroup` matrices of one size <= smallSize, side by side in SIMD registers. The bits are those
+// of one matrix at a time.
+template <class T>
+void computeSmallInverses(const Backend& backend, size_t count, const SmallInverse<T>* inverses);
 
 }  // namespace natgrad

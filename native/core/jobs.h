@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <variant>
 #include <vector>
 
@@ -17,12 +18,10 @@ struct Report {
   double residual = 0;
   int64_t iterations = 0;
   bool converged = true;
-  double minEigenvalue;  // NaN where it is not computed
-  double damping = 0;    // what was really added to the diagonal
-  int64_t retries = 0;   // rungs of the ladder that were needed
+  double minEigenvalue = std::numeric_limits<double>::quiet_NaN();  // where it is not computed
+  double damping = 0;                                               // what was really added to the diagonal
+  int64_t retries = 0;                                              // rungs of the ladder that were needed
   double dot = 0;
-
-  Report();
 };
 
 struct ConvGeometry {
@@ -83,6 +82,10 @@ struct InverseJob {
   int64_t size;
   Damped<T> damped;
   T* out;
+  int64_t count = 1;  // of matrices, one after the other, and of results
+
+  // Matrix `i` as a job of its own.
+  InverseJob at(int64_t i) const { return {matrix + i * size * size, size, damped, out + i * size * size, 1}; }
 };
 
 template <class T>

@@ -18,6 +18,19 @@ struct Attempt {
   double minEigenvalue = std::numeric_limits<double>::quiet_NaN();
 };
 
+// What an attempt says of itself.
+inline void tell(const Attempt& attempt, Report& report) {
+  report.residual = attempt.residual;
+  report.iterations = attempt.iterations;
+  report.minEigenvalue = attempt.minEigenvalue;
+  report.converged = attempt.accepted && attempt.converged;
+  if (!attempt.accepted) {
+    report.status = Status::notPositiveDefinite;
+  } else if (!attempt.converged) {
+    report.status = Status::notConverged;
+  }
+}
+
 // The rungs, each tried when the one before it was not accepted:
 //   1. as asked;
 //   2. in float64, if that is more than what was asked;
@@ -45,15 +58,7 @@ Report climb(const Attempt& first, double damping, bool single, Precise precise,
     ++report.retries;
     attempt = clipped(damping);
   }
-  report.residual = attempt.residual;
-  report.iterations = attempt.iterations;
-  report.minEigenvalue = attempt.minEigenvalue;
-  report.converged = attempt.accepted && attempt.converged;
-  if (!attempt.accepted) {
-    report.status = Status::notPositiveDefinite;
-  } else if (!attempt.converged) {
-    report.status = Status::notConverged;
-  }
+  tell(attempt, report);
   return report;
 }
 

@@ -1,5 +1,6 @@
 // Turns the jobs of each phase into tasks for the thread pool.
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <map>
 #include <memory>
@@ -27,13 +28,6 @@ void markOutOfMemory(Report& report) {
   report.converged = false;
 }
 
-// Small inverses of one size and precision, which share SIMD registers.
-template <class T>
-struct SmallGroup {
-  std::vector<const InverseJob<T>*> jobs;
-  std::vector<Report*> reports;
-};
-
 // A job that is done in parts, each a task with a report of its own.
 struct Split {
   Report* whole;
@@ -52,6 +46,27 @@ struct Split {
   }
 };
 
+// A job of several matrices, each with a report of its own.
+struct Stack {
+  Report* whole;
+  std::vector<Report> matrices;
+
+  // Of every field the worst value.
+  void merge() const {
+    Report worst;
+    for (const Report& report : matrices) {
+      worst.status = std::max(worst.status, report.status);
+      worst.residual = std::max(worst.residual, report.residual);
+      worst.iterations = std::max(worst.iterations, report.iterations);
+      worst.converged = worst.converged && report.converged;
+      worst.minEigenvalue = std::fmin(worst.minEigenvalue, report.minEigenvalue);  // the one that is not NaN
+      worst.damping = std::max(worst.damping, report.damping);
+      worst.retries = std::max(worst.retries, report.retries);
+    }
+    *whole = worst;
+  }
+};
+
 template <class T>
 class TypedTasks {
  public:
@@ -64,9 +79,8 @@ class TypedTasks {
   // When all jobs are known.
   void close() {
     for (const auto& [size, group] : groups_) {
-      for (size_t begin = 0; begin < group.jobs.size(); begin += smallGroup) {
-        const size_t end = std::min(group.jobs.size(), begin + smallGroup);
-        addGroup(group, begin, end);
+      for (size_t begin = 0; begin < group.size(); begin += smallGroup) {
+        addGroup(group.data() + begin, std::min(group.size() - begin, smallGroup));
       }
     }
   }
@@ -74,6 +88,7 @@ class TypedTasks {
   // When all tasks are done.
   void merge() const {
     for (const Split& split : splits_) split.merge();
+    for (const Stack& stack : stacks_) stack.merge();
   }
 
  private:
@@ -82,15 +97,30 @@ class TypedTasks {
   void addJob(const FactorJob<T>& job, Report& report) { addParts<FactorParts<T>>(job, report); }
 
   void addJob(const InverseJob<T>& job, Report& report) {
-    if (job.size > smallSize) return addTask(job, report);
-    SmallGroup<T>& group = groups_[job.size];
-    group.jobs.push_back(&job);
-    group.reports.push_back(&report);
+    if (job.count == 1) return addInverses(job, 1, &report);
+    // Matrices without elements are all alike, and nothing else limits their number.
+    const int64_t count = job.size == 0 ? std::min<int64_t>(job.count, 1) : job.count;
+    Stack& stack = stacks_.emplace_back(Stack{&report, std::vector<Report>(static_cast<size_t>(count))});
+    addInverses(job, count, stack.matrices.data());
+  }
+
+  void addInverses(const InverseJob<T>& job, int64_t count, Report* reports) {
+    if (job.size <= smallSize) {
+      std::vector<SmallInverse<T>>& group = groups_[job.size];
+      const size_t before = group.size();
+      group.resize(before + static_cast<size_t>(count));
+      SmallInverse<T>* next = group.data() + before;
+      for (int64_t i = 0; i < count; ++i) next[i] = {&job, i, reports + i};
+    } else {
+      for (int64_t i = 0; i < count; ++i) {
+        addTask(cube(job.size), reports[i], [this, &job, i] { return compute(backend_, job.at(i)); });
+      }
+    }
   }
 
   template <class J>
   void addJob(const J& job, Report& report) {
-    addTask(job, report);
+    addTask(cost(job), report, [this, &job] { return compute(backend_, job); });
   }
 
   template <class Parts, class J>
@@ -99,44 +129,38 @@ class TypedTasks {
     const size_t count = static_cast<size_t>(shared->count());
     Split& split = splits_.emplace_back(Split{&report, std::vector<Report>(count)});
     for (size_t i = 0; i < count; ++i) {
-      Report* part = &split.parts[i];
-      tasks_.push_back({cost(job) / static_cast<double>(count), [shared, part, i] {
-                          try {
-                            *part = shared->compute(static_cast<int64_t>(i));
-                          } catch (const std::bad_alloc&) {
-                            markOutOfMemory(*part);
-                          }
-                        }});
+      addTask(cost(job) / static_cast<double>(count), split.parts[i],
+              [shared, i] { return shared->compute(static_cast<int64_t>(i)); });
     }
   }
 
-  template <class J>
-  void addTask(const J& job, Report& report) {
-    tasks_.push_back({cost(job), [this, &job, &report] {
+  template <class Compute>
+  void addTask(double cost, Report& report, const Compute& compute) {
+    tasks_.push_back({cost, [compute, &report] {
                         try {
-                          report = compute(backend_, job);
+                          report = compute();
                         } catch (const std::bad_alloc&) {
                           markOutOfMemory(report);
                         }
                       }});
   }
 
-  void addGroup(const SmallGroup<T>& group, size_t begin, size_t end) {
-    const double one = cost(*group.jobs[begin]);
-    tasks_.push_back({one * static_cast<double>(end - begin), [this, &group, begin, end] {
-                        Report* const* reports = group.reports.data() + begin;
+  void addGroup(const SmallInverse<T>* group, size_t count) {
+    const double one = cube(group->job->size);
+    tasks_.push_back({one * static_cast<double>(count), [this, group, count] {
                         try {
-                          computeSmallInverses<T>(backend_, end - begin, group.jobs.data() + begin, reports);
+                          computeSmallInverses(backend_, count, group);
                         } catch (const std::bad_alloc&) {
-                          for (size_t i = 0; i < end - begin; ++i) markOutOfMemory(*reports[i]);
+                          for (size_t i = 0; i < count; ++i) markOutOfMemory(*group[i].report);
                         }
                       }});
   }
 
   const Backend& backend_;
   std::vector<Task>& tasks_;
-  std::map<int64_t, SmallGroup<T>> groups_;
-  std::deque<Split> splits_;  // stay where they are while others are added
+  std::map<int64_t, std::vector<SmallInverse<T>>> groups_;  // by size; they share SIMD registers
+  std::deque<Split> splits_;                                // stay where they are while others are added
+  std::deque<Stack> stacks_;                                // so do these
 };
 
 void runPhase(const Backend& backend, const Phase& phase, std::vector<Report>& reports, int threads) {

@@ -139,9 +139,14 @@ template <class T>
 TypedJob<T> parseInverse(Fields& job) {
   InverseJob<T> result{};
   result.size = job.matrixSize("size");
-  result.matrix = job.input<T>("matrix", result.size * result.size);
+  if (job.optional("count")) result.count = job.integer("count", 0, maxLength);
+  const int64_t length = result.count * result.size * result.size;  // < 2^61
+  result.matrix = job.input<T>("matrix", length);
   result.damped = parseDamped<T>(job);
-  result.out = job.output<T>("out", result.size * result.size);
+  if (result.count != 1 && result.damped.partner) {
+    job.complain(errArgument, "partner", " goes with one matrix, but count is " + std::to_string(result.count));
+  }
+  result.out = job.output<T>("out", length);
   return result;
 }
 

@@ -118,6 +118,40 @@ void checkGrouping(const Backend& backend, int64_t n) {
   }
 }
 
+template <class T>
+void checkStack(int64_t n, int threads) {
+  const int64_t count = 37;
+  Inverses<T> apart;
+  std::vector<T> stack;
+  for (int64_t k = 0; k < count; ++k) {
+    Matrix a = withSpectrum(geometric(n, 100), static_cast<unsigned>(k));
+    if (k == count / 2) a[static_cast<size_t>(n * n - 1)] = std::nan("");
+    const std::vector<T> lower = lowerOf<T>(a, n);
+    stack.insert(stack.end(), lower.begin(), lower.end());
+    apart.add(a, n, 1e-2);
+  }
+  const Reports reports = run(cpuBackend(), {apart.phase()}, 1);
+  std::vector<T> expected;
+  Report worst;
+  for (size_t k = 0; k < static_cast<size_t>(count); ++k) {
+    expected.insert(expected.end(), apart.outs[k].begin(), apart.outs[k].end());
+    const Report& report = reports[0][k];
+    worst.residual = std::max(worst.residual, report.residual);
+    worst.minEigenvalue = std::fmin(worst.minEigenvalue, report.minEigenvalue);
+    worst.damping = std::max(worst.damping, report.damping);
+  }
+
+  std::vector<T> out(stack.size(), T(7));
+  const InverseJob<T> job{stack.data(), n, damp<T>(1e-2), out.data(), count};
+  const Report report = run(cpuBackend(), {{TypedJob<T>(job)}}, threads)[0][0];
+  CHECK_THAT(out == expected, "n = " + std::to_string(n) + ", " + std::to_string(threads) + " threads");
+  CHECK(out[static_cast<size_t>(count / 2 * n * n)] == T(7));
+  CHECK(report.status == Status::notFinite && !report.converged);
+  CHECK(report.residual == worst.residual);
+  CHECK(report.minEigenvalue == worst.minEigenvalue);
+  CHECK(report.damping == worst.damping);
+}
+
 // Inverses, roots, eigendecompositions and products of several sizes.
 struct Mixture {
   Inverses<float> inverses;
@@ -193,6 +227,24 @@ TEST("a small inverse has the same bits alone and among others, on every instruc
       checkGrouping<double>(backend, n);
     }
   }
+}
+
+TEST("a stack has the bits of separate jobs, also around a matrix with a NaN, and the report of the worst") {
+  for (const int64_t n : {1, 3, 8, 16, 33, 64, 65, 100}) {
+    for (const int threads : {1, 3}) {
+      checkStack<float>(n, threads);
+      checkStack<double>(n, threads);
+    }
+  }
+}
+
+TEST("stacks without matrices, or of matrices without elements, are fine") {
+  for (const int64_t n : {0, 8, 65}) {
+    const InverseJob<float> none{nullptr, n, damp<float>(1), nullptr, 0};
+    CHECK(run(cpuBackend(), {{TypedJob<float>(none)}}, 1)[0][0].status == Status::ok);
+  }
+  const InverseJob<float> many{nullptr, 0, damp<float>(1), nullptr, INT32_MAX};
+  CHECK(run(cpuBackend(), {{TypedJob<float>(many)}}, 1)[0][0].status == Status::ok);
 }
 
 TEST("a small inverse is written only if its norm is within the limit, and the norm is right") {

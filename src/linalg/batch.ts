@@ -31,6 +31,26 @@ export function squareSize(name: string, matrix: FloatArray): number {
   return size;
 }
 
+/**
+ * How many n by n matrices a stack holds.
+ *
+ * @throws NatgradError ERR_NATGRAD_TYPE, ERR_NATGRAD_ARGUMENT or ERR_NATGRAD_SHAPE
+ */
+export function stackCount(name: string, stack: FloatArray, size: number): number {
+  const { length } = floatArray(name, stack);
+  if (!Number.isInteger(size) || size < 1) {
+    throw new NatgradError('ERR_NATGRAD_ARGUMENT', `size must be an integer from 1 on, got ${size}`);
+  }
+  const count = length / (size * size);
+  if (!Number.isInteger(count)) {
+    throw new NatgradError(
+      'ERR_NATGRAD_SHAPE',
+      `${name} must be a stack of ${size} by ${size} matrices, but ${length} elements are not a multiple of ${size * size}`,
+    );
+  }
+  return count;
+}
+
 export function floatArray<T extends FloatArray>(name: string, array: T): T {
   const tag = Object.prototype.toString.call(array);
   if (tag !== '[object Float32Array]' && tag !== '[object Float64Array]') {

@@ -1,9 +1,11 @@
-import { many, outputs, sameForm, squareSize, type OneOrMany } from './batch';
+import { many, outputs, sameForm, squareSize, stackCount, type OneOrMany } from './batch';
 import { perform, type CallOptions, type Outcome } from './outcome';
 
 export interface InverseOptions<M extends OneOrMany = OneOrMany> extends CallOptions {
   /** Added to the diagonal before inverting; default 0. */
   damping?: number;
+  /** That every array is a stack of matrices of this size, one after the other. Default: every array is one matrix. */
+  size?: number;
   /** Where to write, in the form of the input; must not overlap it. Default: new arrays. */
   out?: M;
 }
@@ -12,27 +14,37 @@ export interface InverseOptions<M extends OneOrMany = OneOrMany> extends CallOpt
  * Inverse of symmetric positive definite matrices by Cholesky, `(M + damping I)^-1`.
  *
  * @param matrices one n by n matrix, row-major, of which only the lower triangle is read; or an array of such matrices, of one dtype each
- *   and any sizes, which are inverted at the same time on several threads
+ *   and any sizes, which are inverted at the same time on several threads. With `size`, stacks of matrices in the place of single ones:
+ *   for many small matrices, several times as fast as an array of them
  * @returns full, exactly symmetric matrices in the dtype of the input
  * @throws NatgradError ERR_NATGRAD_NOT_POSITIVE_DEFINITE, ERR_NATGRAD_NOT_FINITE, ERR_NATGRAD_SHAPE, ERR_NATGRAD_TYPE,
  *   ERR_NATGRAD_BUFFER, ERR_NATGRAD_ARGUMENT
  *
  * @example
  * inverse(new Float64Array([2, 0, 1, 2])); // [0.667, -0.333, -0.333, 0.667]: the 0 above the diagonal is not read
+ *
+ * @example
+ * // A stack of two matrices of size 2, as a tensor of shape [2, 2, 2] holds it.
+ * inverse(new Float64Array([2, 0, 0, 2, 4, 0, 0, 4]), { size: 2 }); // [0.5, 0, 0, 0.5, 0.25, 0, 0, 0.25]
  */
 export function inverse<M extends OneOrMany, O extends InverseOptions<M>>(
   matrices: M,
   options?: O,
 ): Outcome<M, O> {
   const list = many<OneOrMany>(matrices) as Float32Array[];
-  const sizes = list.map((matrix) => squareSize('matrix', matrix));
+  const shapes = list.map((matrix) =>
+    options?.size === undefined
+      ? { size: squareSize('matrix', matrix) }
+      : { size: options.size, count: stackCount('matrix', matrix, options.size) },
+  );
   const out = outputs(
     list,
-    sizes.map((size) => size * size),
+    list.map((matrix) => matrix.length),
     options?.out,
   );
+  const damping = options?.damping ?? 0;
   const plans = list.map((matrix, i) => [
-    [{ op: 'inverse' as const, matrix, size: sizes[i], damping: options?.damping ?? 0, out: out[i] }],
+    [{ op: 'inverse' as const, matrix, ...shapes[i], damping, out: out[i] }],
   ]);
   return perform('inverse', plans, sameForm<M>(matrices, out), options);
 }

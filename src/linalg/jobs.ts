@@ -75,11 +75,18 @@ export interface Damped {
   partner?: { matrix: FloatArray; size: number; diagonal?: boolean };
 }
 
-/** `out = (matrix + damping I)^-1`, full and exactly symmetric. A zero matrix gives `I / damping`. */
+/**
+ * `out = (matrix + damping I)^-1`, full and exactly symmetric. A zero matrix gives `I / damping`.
+ * With `count`, `matrix` and `out` are stacks of so many matrices, one after the other, each of which gets the bits it gets alone; a
+ * job for each would take longer to read than a small matrix to invert. The report is then that of the worst: of every field the value
+ * that is furthest from success, the later status in {@link Status} being the worse one.
+ */
 export interface InverseJob extends Damped {
   op: 'inverse';
   matrix: FloatArray;
   size: number;
+  /** Default 1; with any other there may be no `partner`. */
+  count?: number;
   out: FloatArray;
 }
 
@@ -188,10 +195,12 @@ export type Job =
   | UpdateJob
   | CombineJob;
 
+/** From good to bad: the report of a stack has the last one of those of its matrices. */
 export type Status = 'ok' | 'notConverged' | 'notPositiveDefinite' | 'notFinite' | 'outOfMemory';
 
 /**
- * What became of one job. With any status but `ok` (and `notConverged`, whose result is the best iterate), outputs are unchanged.
+ * What became of one job. With any status but `ok` (and `notConverged`, whose result is the best iterate), outputs are unchanged;
+ * those of a stack, where a matrix has failed.
  */
 export interface Report {
   status: Status;

@@ -17,7 +17,7 @@ export interface CallOptions {
 
 export interface Reported<V> {
   value: V;
-  /** One per matrix, in order. */
+  /** One per matrix or stack, in order. */
   reports: Report[];
 }
 
@@ -96,7 +96,9 @@ const codes: Record<Exclude<Status, 'ok'>, ErrorCode> = {
 };
 
 function throwIfFailed(name: string, jobs: Job[], reports: Report[], index: number, count: number): void {
-  const which = count > 1 ? `${name}: matrix ${index}` : `${name}: the matrix`;
+  const one = (noun: string) => (count > 1 ? `${noun} ${index}` : `the ${noun}`);
+  const stack = jobs.some((job) => job.op === 'inverse' && job.count !== undefined);
+  const which = `${name}: ${stack ? `a matrix of ${one('stack')}` : one('matrix')}`;
   reports.forEach((found, i) => {
     if (found.status === 'notConverged') {
       const text = `${which} took ${found.iterations} iterations and has a residual of ${found.residual}; `;

@@ -88,6 +88,7 @@ function validJobs(): Job[] {
     { op: 'scale', diagonal: f(n), input: f(n), out: f(n) },
     { op: 'update', weights: f(n), direction: f(n), velocity: f(n), momentum: 0.9, step: 0.1, shrink: 1 },
     { op: 'combine', terms: [{ data: f(n), scale: 1 }], out: f(n) },
+    { op: 'inverse', matrix: f(8), size: 2, count: 2, damping: 3, out: f(8) },
   ];
 }
 
@@ -232,6 +233,7 @@ describe.each(['cpu', 'reference'] as const)('arguments of %s', (backend) => {
       [8, 'input', 'out'],
       [9, 'direction', 'weights'],
       [9, 'velocity', 'weights'],
+      [11, 'matrix', 'out'],
     ] as const) {
       expect(spoil(index, from, to)).toMatchObject({ code: 'ERR_NATGRAD_BUFFER' });
     }
@@ -287,6 +289,49 @@ describe.each(['cpu', 'reference'] as const)('arguments of %s', (backend) => {
     expect(run([1, 0, 2, 1], 0)).toEqual({ status: 'notPositiveDefinite', untouched: true });
     expect(run([0, 0, 0, 0], 0)).toEqual({ status: 'notPositiveDefinite', untouched: true });
     expect(run([1, NaN, 0, 1], 0)).toEqual({ status: 'ok', untouched: false });
+  });
+
+  it('inverts a stack as it inverts its matrices alone, leaves the place of one that fails and reports the worst', () => {
+    const matrices = [
+      [2, 0, 1, 2],
+      [1, 0, NaN, 1],
+      [1, 0, 3, 1],
+      [4, 0, 0, 1e-3],
+    ].map((entries) => Float64Array.from(entries));
+    const outs = matrices.map(() => new Float64Array(4).fill(5));
+    const common = { op: 'inverse' as const, size: 2, damping: 0.1 };
+    const jobs: Job[] = matrices.map((matrix, i) => ({ ...common, matrix, out: outs[i] }));
+    const [alone] = kernels(backend).run([jobs]);
+
+    const flat = (arrays: Float64Array[]) => Float64Array.from(arrays.flatMap((array) => Array.from(array)));
+    const out = new Float64Array(16).fill(5);
+    const job: Job = { ...common, count: 4, matrix: flat(matrices), out };
+    const [[together]] = kernels(backend).run([[job]]);
+    expect(out).toEqual(flat(outs));
+    expect(Array.from(out.subarray(4, 8))).toEqual([5, 5, 5, 5]);
+    // The third matrix has the eigenvalue -2: ten times the damping is too little, a hundred times enough.
+    expect(together).toEqual({
+      status: 'notFinite',
+      residual: Math.max(...alone.map(({ residual }) => residual)),
+      iterations: 0,
+      converged: false,
+      minEigenvalue: Math.min(alone[0].minEigenvalue, alone[2].minEigenvalue, alone[3].minEigenvalue),
+      damping: alone[2].damping,
+      retries: 2,
+      dot: 0,
+    });
+  });
+
+  it('takes stacks without matrices, and refuses one with a partner', () => {
+    const empty = new Float32Array(0);
+    const job: Job = { op: 'inverse', matrix: empty, size: 3, count: 0, damping: 1, out: empty };
+    expect(outcome(backend, job)).toEqual({ statuses: ['ok'] });
+    expect(outcome(backend, { ...job, size: 0, count: 2 ** 31 - 1 })).toEqual({ statuses: ['ok'] });
+    const partner = { matrix: Float32Array.of(1), size: 1 };
+    expect(outcome(backend, { ...job, partner })).toEqual({
+      code: 'ERR_NATGRAD_ARGUMENT',
+      message: 'phases[0][0].partner goes with one matrix, but count is 0',
+    });
   });
 
   it('makes a zero matrix I / damping, and its p-th root damping^(-1/p) I', () => {
@@ -377,7 +422,7 @@ describe('raw calls of the addon', () => {
               ? Array.from({length: random.integer(4)}, () => value(depth + 1)) : object(depth + 1);
           }
         };
-        const names = ['op', 'inputs', 'homogeneous', 'decay', 'factor', 'size', 'matrix', 'damping', 'partner', 'out', 'diagonal', 'p', 'method',
+        const names = ['op', 'inputs', 'homogeneous', 'decay', 'factor', 'size', 'count', 'matrix', 'damping', 'partner', 'out', 'diagonal', 'p', 'method',
           'tolerance', 'maxIterations', 'values', 'vectors', 'left', 'leftSize', 'leftForm', 'right', 'rightSize', 'rightForm', 'input', 'inputLast',
           'outLast', 'weights', 'direction', 'velocity', 'momentum', 'step', 'shrink', 'terms', 'data', 'rows', 'columns', 'scale', 'geometry', 'indices'];
         const object = (depth) => {

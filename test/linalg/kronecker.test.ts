@@ -280,6 +280,31 @@ describe.each(['cpu', 'reference'] as const)('%s', (backend) => {
     });
   });
 
+  it('inverts stacks, alone and in an array', () => {
+    const stack = new Float64Array([16, 0, 0, 16, 4, 0, 0, 4]);
+    const expected = [1 / 16, 0, 0, 1 / 16, 0.25, 0, 0, 0.25];
+    expect(Array.from(inverse(stack, { backend, size: 2 }))).toEqual(expected);
+    const [ones, none] = inverse([stack.subarray(4, 5), new Float64Array(0)], { backend, size: 1 });
+    expect([Array.from(ones), none.length]).toEqual([[0.25], 0]);
+
+    stack[4] = NaN;
+    expect(() => inverse(stack, { backend, size: 2 })).toThrow(
+      'inverse: a matrix of the stack or its input holds a NaN',
+    );
+    expect(() => inverse([stack, stack], { backend, size: 2 })).toThrow('a matrix of stack 0');
+    const { value, reports } = inverse(stack, { backend, size: 2, onFailure: 'report' });
+    expect(Array.from(value)).toEqual([1 / 16, 0, 0, 1 / 16, 0, 0, 0, 0]);
+    expect(reports.map(({ status }) => status)).toEqual(['notFinite']);
+
+    const sizes = [3, 0, 1.5, NaN];
+    expect(sizes.map((size) => codeOf(() => inverse(stack, { backend, size })))).toEqual([
+      'ERR_NATGRAD_SHAPE',
+      'ERR_NATGRAD_ARGUMENT',
+      'ERR_NATGRAD_ARGUMENT',
+      'ERR_NATGRAD_ARGUMENT',
+    ]);
+  });
+
   it('does not pass off the inverse with a larger damping as what was asked for', () => {
     const matrix = new Float64Array([1, 0, 0, -0.05]);
     expect(codeOf(() => inverse(matrix, { damping: 0.01, backend }))).toBe(

@@ -89,9 +89,13 @@ class JobChecker {
         return this.diagonalFactor(job);
       case 'inverse': {
         const size = this.matrixSize(job, 'size', this.path);
-        this.array(job, 'matrix', size * size, false);
+        const count = job.count === undefined ? 1 : this.integer(job, 'count', this.path, 0, maxLength);
+        this.array(job, 'matrix', count * size * size, false);
         this.damped(job);
-        this.array(job, 'out', size * size, true);
+        if (count !== 1 && job.partner !== undefined) {
+          fail('ERR_NATGRAD_ARGUMENT', `${this.path}.partner goes with one matrix, but count is ${count}`);
+        }
+        this.array(job, 'out', count * size * size, true);
         return;
       }
       case 'diagonalInverse': {
