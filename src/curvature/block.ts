@@ -65,6 +65,8 @@ export interface RefreshOutcome {
   retries: number;
   /** Smallest eigenvalue estimate of the damped matrices; NaN when none was computed. */
   minEigenvalue: number;
+  /** Whether a factor itself is not finite, so that no damping helps: squares of finite statistics have overflowed. */
+  overflowed: boolean;
 }
 
 /**
@@ -89,6 +91,9 @@ export interface CurvatureBlock {
 
   /** Takes over what the jobs of the last `refreshJobs` computed, given their reports. Where one failed the previous inverse stays. */
   install(reports: Report[]): RefreshOutcome;
+
+  /** Empties the factors, for an average that begins anew; the inverses stay in use. */
+  restart(): void;
 
   /** Whether there is an inverse to precondition with. */
   readonly ready: boolean;

@@ -32,7 +32,7 @@ export class WeightedAverage {
 export interface Refresh {
   phases: Job[][];
   /** Installs the results in their blocks. `reports` are those of `phases`. */
-  install(reports: Report[][]): RefreshOutcome;
+  install(reports: Report[][]): Omit<RefreshOutcome, 'overflowed'> & { overflowed: CurvatureBlock[] };
 }
 
 export function planRefresh(blocks: readonly CurvatureBlock[], lambda: number): Refresh {
@@ -40,13 +40,14 @@ export function planRefresh(blocks: readonly CurvatureBlock[], lambda: number): 
   return {
     phases: [jobs.flat()],
     install([reports]) {
-      const total: RefreshOutcome = { failures: 0, retries: 0, minEigenvalue: NaN };
+      const total = { failures: 0, retries: 0, minEigenvalue: NaN, overflowed: [] as CurvatureBlock[] };
       let begin = 0;
       blocks.forEach((block, i) => {
         const outcome = block.install(reports.slice(begin, (begin += jobs[i].length)));
         total.failures += outcome.failures;
         total.retries += outcome.retries;
         total.minEigenvalue = least(total.minEigenvalue, outcome.minEigenvalue);
+        if (outcome.overflowed) total.overflowed.push(block);
       });
       return total;
     },

@@ -76,7 +76,12 @@ export class DiagonalBlock implements CurvatureBlock {
       }
     });
     this.ready = true;
-    return { failures, retries: 0, minEigenvalue: NaN };
+    const overflowed = reports.some((report) => report.status === 'notFinite');
+    return { failures, retries: 0, minEigenvalue: NaN, overflowed };
+  }
+
+  restart(): void {
+    for (const moment of this.moments) moment.fill(0);
   }
 
   preconditionJobs(gradients: FloatArray[], directions: FloatArray[]): Job[] {

@@ -70,7 +70,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
     this.reason = options.reason ?? '';
     this.input = new Factor(inputSize + (bias ? 1 : 0), diagonalInput ? 'diagonal' : 'lower', precision);
     this.output = new Factor(outputSize, 'lower', precision);
-    if (diagonalInput && bias) this.input.moment[inputSize] = 1;
+    this.fillHomogeneous();
   }
 
   updateJobs(statistics: Statistics, { decay, scale }: AverageStep): Job[] {
@@ -108,7 +108,19 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
       failures,
       retries: reports.filter((report) => report.retries > 0).length,
       minEigenvalue: reports.reduce((minimum, report) => least(minimum, report.minEigenvalue), NaN),
+      overflowed: reports.some((report) => report.status === 'notFinite'),
     };
+  }
+
+  restart(): void {
+    this.input.moment.fill(0);
+    this.output.moment.fill(0);
+    this.fillHomogeneous();
+  }
+
+  /** The moment of the appended 1, which a diagonal factor keeps as it is set. */
+  private fillHomogeneous(): void {
+    if (this.input.form === 'diagonal' && this.bias) this.input.moment[this.input.size - 1] = 1;
   }
 
   preconditionJobs(gradients: FloatArray[], directions: FloatArray[]): Job[] {

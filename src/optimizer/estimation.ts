@@ -52,7 +52,11 @@ export class CurvatureEstimation {
   ) {
     this.settings = fisherSettings(config.fisher);
     this.estimator = this.settings.estimator;
-    this.refresher = new Refresher(config, kernels, this.blocks, warn);
+    const restart = (block: CurvatureBlock) => {
+      block.restart();
+      this.averages[this.blocks.indexOf(block)].weight = 0;
+    };
+    this.refresher = new Refresher(config, kernels, this.blocks, restart, warn);
   }
 
   /** The block of a variable, once a recorded loss has used it. */

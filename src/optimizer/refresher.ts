@@ -5,7 +5,7 @@
  * inverses that are asked for in step t are installed when step t + refreshLag is applied, or before that when the next refresh is asked
  * for, waiting for them if need be: never by when they happen to be ready.
  */
-import type { CurvatureBlock, RefreshOutcome } from '../curvature/block';
+import type { CurvatureBlock } from '../curvature/block';
 import { planRefresh, type Refresh } from '../curvature/curvature';
 import type { FloatArray, Job, Kernels, Pending, Report } from '../linalg/jobs';
 import { packReports, unpackReports } from './checkpoint';
@@ -37,12 +37,14 @@ export class Refresher {
 
   /**
    * @param blocks all blocks there are; the list may grow
+   * @param restart empties the factors of a block whose statistics have overflowed, and lets their average begin anew
    * @param warn called with a message that the user should see once
    */
   constructor(
     private readonly config: ResolvedConfig,
     private readonly kernels: Kernels,
     private readonly blocks: readonly CurvatureBlock[],
+    private readonly restart: (block: CurvatureBlock) => void,
     private readonly warn: (message: string) => void,
   ) {}
 
@@ -97,11 +99,16 @@ export class Refresher {
     this.lastSubmitted = null;
   }
 
-  private installed(step: number, { failures, retries, minEigenvalue }: RefreshOutcome): void {
+  private installed(step: number, outcome: ReturnType<Refresh['install']>): void {
+    const { failures, retries, minEigenvalue, overflowed } = outcome;
     this.failures += failures;
     this.retries += retries;
     this.minEigenvalue = minEigenvalue;
     this.refreshedAt = step;
+    if (overflowed.length > 0) {
+      this.drain();
+      overflowed.forEach(this.restart);
+    }
     if (failures > 0) {
       this.warn(
         `${failures} factor(s) could not be inverted; their previous inverses stay in use. Raise the damping if this goes on.`,
