@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 
 /** The tfjs backends whose storage a native kernel can reach without a copy. */
 export type BackendName = 'cpu' | 'wasm';
@@ -47,8 +47,6 @@ function share(
   return { dataId, shape, dtype };
 }
 
-const elements = (shape: number[]) => shape.reduce((product, dimension) => product * dimension, 1);
-
 class CpuMemory implements Memory {
   constructor(private readonly backend: CpuBackend) {}
 
@@ -64,7 +62,7 @@ class CpuMemory implements Memory {
   }
 
   create(shape: number[], fill: (values: Float32Array) => void): tf.TensorInfo {
-    const values = new Float32Array(elements(shape));
+    const values = new Float32Array(tf.util.sizeFromShape(shape));
     fill(values);
     return this.backend.makeTensorInfo(shape, 'float32', values);
   }

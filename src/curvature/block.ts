@@ -45,6 +45,11 @@ export interface BlockShape {
   shapes: number[][];
 }
 
+/** How many elements each variable of a block has. */
+export function variableSizes({ shapes }: BlockShape): number[] {
+  return shapes.map((shape) => shape.reduce((product, length) => product * length, 1));
+}
+
 /** One row of `optimizer.summary()`. */
 export interface BlockSummary {
   variables: string;

@@ -9,13 +9,14 @@
  * Fisher) the scores share the mean gradient and the estimate is too large by about N times its square: more damping, not less.
  */
 import type { FloatArray, Job, Report } from '../linalg/jobs';
-import type {
-  AverageStep,
-  BlockShape,
-  BlockSummary,
-  CurvatureBlock,
-  RefreshOutcome,
-  Statistics,
+import {
+  variableSizes,
+  type AverageStep,
+  type BlockShape,
+  type BlockSummary,
+  type CurvatureBlock,
+  type RefreshOutcome,
+  type Statistics,
 } from './block';
 import { allocate, type Precision } from './factor';
 
@@ -40,7 +41,7 @@ export class DiagonalBlock implements CurvatureBlock {
   constructor({ shape, precision = 'float32', reason = '' }: DiagonalOptions) {
     this.shape = shape;
     this.reason = reason;
-    const sizes = shape.shapes.map((dimensions) => dimensions.reduce((product, d) => product * d, 1));
+    const sizes = variableSizes(shape);
     this.moments = sizes.map((size) => allocate(precision, size));
     this.inverses = sizes.map((size) => allocate(precision, size));
     this.next = sizes.map((size) => allocate(precision, size));

@@ -15,6 +15,7 @@
 import type { FloatArray, Job, Report } from '../linalg/jobs';
 import {
   least,
+  variableSizes,
   type Activation,
   type AverageStep,
   type BlockShape,
@@ -184,10 +185,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: `${this.input.dimensions}, ${this.output.dimensions}`,
-      parameters: this.shape.shapes.reduce(
-        (sum, shape) => sum + shape.reduce((product, d) => product * d, 1),
-        0,
-      ),
+      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
       bytes: this.input.bytes + this.output.bytes,
       reason: this.reason,
     };

@@ -4,7 +4,7 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 
-import type { CurvatureBlock } from '../curvature/block';
+import { variableSizes, type CurvatureBlock } from '../curvature/block';
 import { multiplyPhases, preconditionPhases, type BlockVectors } from '../curvature/curvature';
 import { allocate } from '../curvature/factor';
 import type { Host } from '../host/host';
@@ -155,8 +155,7 @@ export class WeightStep {
   /** The vectors of the blocks, with zeros for variables of theirs that take no part in this step. */
   private completed(blocks: Map<CurvatureBlock, BlockVectors>): BlockVectors[] {
     for (const { block, input, output } of blocks.values()) {
-      block.shape.shapes.forEach((shape, i) => {
-        const size = shape.reduce((product, length) => product * length, 1);
+      variableSizes(block.shape).forEach((size, i) => {
         input[i] ??= allocate(this.config.precision, size);
         output[i] ??= allocate(this.config.precision, size);
       });

@@ -188,7 +188,7 @@ function scaling({ node, view }: VariableUse, xhat: () => tf.Tensor): Classified
   if (obstacle !== undefined) return obstacle;
   const activation = xhat();
   if (activation.size !== output.size) return 'it scales values that are repeated';
-  const size = sizeOf(view.shape);
+  const size = tf.util.sizeFromShape(view.shape);
   return {
     kind: 'scaleShift',
     role: 'gamma',
@@ -204,7 +204,7 @@ function shift({ node, view }: VariableUse, role: 'bias' | 'beta', addedTo?: tf.
   const output = node.outputs[0];
   const obstacle = notByRows(output, view);
   if (obstacle !== undefined) return obstacle;
-  const size = sizeOf(view.shape);
+  const size = tf.util.sizeFromShape(view.shape);
   return {
     kind: 'bias',
     role,
@@ -228,8 +228,4 @@ function normalised(node: TapeNode, attributes: KernelAttributes | undefined): t
   const [x, mean, variance] = node.saved!;
   const epsilon = (attributes?.varianceEpsilon as number | undefined) ?? 1e-3;
   return untaped(() => tf.tidy(() => tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, epsilon)))));
-}
-
-function sizeOf(shape: number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }

@@ -103,9 +103,8 @@ function isClose(values: Float64Array | null, expected: Float32Array): boolean {
 
 /** Numbers between -1 and 1 that are the same on every run. */
 function numbers(shape: number[], seed: number): tf.Tensor {
-  const size = shape.reduce((product, length) => product * length, 1);
   return tf.tensor(
-    Array.from({ length: size }, (_, i) => Math.sin(7 * seed + 3 * i)),
+    Array.from({ length: tf.util.sizeFromShape(shape) }, (_, i) => Math.sin(7 * seed + 3 * i)),
     shape,
   );
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { epilogue, noEpilogue } from './epilogue';
-import { geometry, isProper } from './geometry';
+import { filterInfo, geometry } from './geometry';
 import { allFloat32, sameShape, type Call, type Kernel } from './kernel';
 import type { Memory } from '../memory';
 import type { EpilogueArguments } from '../native';
@@ -14,17 +14,8 @@ function convolutionInfo(
   attrs: Pick<tf.Conv2DAttrs, 'strides' | 'pad' | 'dataFormat' | 'dimRoundingMode'>,
   dilations: number | [number, number],
 ): ConvolutionInfo | null {
-  if ((attrs.dataFormat ?? 'NHWC') !== 'NHWC' || xShape.length !== 4 || filterShape.length !== 4) return null;
-  if (xShape[3] !== filterShape[2]) return null;
-  const info = tf.backend_util.computeConv2DInfo(
-    xShape as [number, number, number, number],
-    filterShape as [number, number, number, number],
-    attrs.strides,
-    dilations,
-    attrs.pad,
-    attrs.dimRoundingMode,
-  );
-  return isProper(info) ? info : null;
+  if ((attrs.dataFormat ?? 'NHWC') !== 'NHWC') return null;
+  return filterInfo(xShape, filterShape, attrs, dilations, false);
 }
 
 function convolve(

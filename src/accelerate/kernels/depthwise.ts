@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { geometry, isProper } from './geometry';
+import { filterInfo, geometry } from './geometry';
 import { allFloat32, sameShape, type Kernel } from './kernel';
 
 /** The geometry of a depthwise convolution, or `null` where shapes do not fit or tfjs refuses. */
@@ -9,18 +9,8 @@ function depthwiseInfo(
   attrs: Pick<tf.DepthwiseConv2dNativeAttrs, 'strides' | 'pad' | 'dimRoundingMode'>,
   dilations: number | [number, number],
 ): tf.backend_util.Conv2DInfo | null {
-  if (xShape.length !== 4 || filterShape.length !== 4 || xShape[3] !== filterShape[2]) return null;
   if (!tf.backend_util.eitherStridesOrDilationsAreOne(attrs.strides, dilations)) return null;
-  const info = tf.backend_util.computeConv2DInfo(
-    xShape as [number, number, number, number],
-    filterShape as [number, number, number, number],
-    attrs.strides,
-    dilations,
-    attrs.pad,
-    attrs.dimRoundingMode,
-    true,
-  );
-  return isProper(info) ? info : null;
+  return filterInfo(xShape, filterShape, attrs, dilations, true);
 }
 
 export const depthwiseConv2d: Kernel<tf.DepthwiseConv2dNativeInputs, tf.DepthwiseConv2dNativeAttrs> = ({

@@ -1,10 +1,8 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { epilogue, noEpilogue } from './epilogue';
 import { allFloat32, sameShape, type Call, type Kernel } from './kernel';
 import type { Memory } from '../memory';
 import type { EpilogueArguments } from '../native';
-
-const size = (shape: number[]) => shape.reduce((product, dimension) => product * dimension, 1);
 
 /** The common shape of two batches under the rules of broadcasting, or `null` where they do not fit. */
 function broadcast(a: number[], b: number[]): number[] | null {
@@ -51,7 +49,7 @@ function matMul(
   const finish = epilogueFor(outShape);
   if (finish === null) return null;
 
-  const batch = size(outBatch);
+  const batch = tf.util.sizeFromShape(outBatch);
   const aSize = rows * inner;
   const bSize = inner * columns;
   const multiply = (
@@ -82,8 +80,8 @@ function matMul(
     if (out.length === 0) return;
     const aValues = memory.floats(a);
     const bValues = memory.floats(b);
-    const oneA = size(aBatch) === 1;
-    const oneB = size(bBatch) === 1;
+    const oneA = tf.util.sizeFromShape(aBatch) === 1;
+    const oneB = tf.util.sizeFromShape(bBatch) === 1;
     if ((oneA || sameShape(aBatch, outBatch)) && (oneB || sameShape(bBatch, outBatch))) {
       multiply(batch, oneA, aValues, oneB, bValues, out, finish(memory));
       return;
