@@ -105,7 +105,9 @@ void Worker::loop() {
       queue_.pop_front();
     }
     next->reports = run(backend_, next->phases, next->threads);
-    next->copies.clear();
+    // JavaScript's handle may outlive this by long: its finaliser runs only when the event loop turns.
+    Phases().swap(next->phases);
+    std::vector<Buffer<std::byte>>().swap(next->copies);
     bool tell = false;
     {
       const std::lock_guard<std::mutex> lock(mutex_);

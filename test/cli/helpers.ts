@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const root = join(__dirname, '..', '..');
-const register = join(__dirname, 'register.cjs');
+const register = join(root, 'test', 'support', 'register.cjs');
 const main = join(root, 'src', 'cli', 'main.ts');
 
 export interface Outcome {

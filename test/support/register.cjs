@@ -1,6 +1,6 @@
 'use strict';
 
-// Lets a plain Node process run the TypeScript sources, so that tests of the command line try what is written and not what was
+// Lets a plain Node process run the TypeScript sources, so that tests in a process of their own try what is written and not what was
 // built last. Used as `node --require`.
 
 const Module = require('node:module');
