@@ -29,7 +29,7 @@ async function held(): Promise<Held> {
 
 async function main(backend: string): Promise<void> {
   // Not loaded for the others: what TensorFlow allocates would hide what they do.
-  if (backend === 'tensorflow') await import('../support/backends');
+  if (backend === 'tensorflow') await import('../support/backends.js');
   await tf.setBackend(backend);
   const model = tf.sequential({
     layers: [
