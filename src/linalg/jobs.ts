@@ -145,9 +145,12 @@ export interface KroneckerJob {
   left: FloatArray;
   leftSize: number;
   leftForm: MatrixForm;
+  /** Multiply by the transpose of a full `left`, of a full `right`. Default false. */
+  leftTransposed?: boolean;
   right: FloatArray;
   rightSize: number;
   rightForm: MatrixForm;
+  rightTransposed?: boolean;
   input: FloatArray;
   inputLast?: FloatArray;
   out: FloatArray;
@@ -183,6 +186,76 @@ export interface CombineJob {
   out: FloatArray;
 }
 
+/**
+ * `out = scale * left * right + keep * out`, with `left` of `rows` by `inner`, `right` of `inner` by `columns`; a transposed one is held as
+ * the transpose of that. With `count`, all three are stacks of so many matrices.
+ */
+export interface ProductJob {
+  op: 'product';
+  left: FloatArray;
+  right: FloatArray;
+  rows: number;
+  inner: number;
+  columns: number;
+  transposeLeft?: boolean;
+  transposeRight?: boolean;
+  /** Default 1. */
+  count?: number;
+  scale: number;
+  /** With 0, what `out` holds is not read. */
+  keep: number;
+  out: FloatArray;
+}
+
+/**
+ * 'multiply': `out[i] = left[i] * (right[i] + offset)`; 'divide': `out[i] = left[i] / (right[i] + offset)`. `out` may be `left` or `right`.
+ * The report's `dot` is the inner product of left (as it was) and out.
+ */
+export interface ElementwiseJob {
+  op: 'elementwise';
+  how: 'multiply' | 'divide';
+  left: FloatArray;
+  right: FloatArray;
+  offset: number;
+  out: FloatArray;
+}
+
+/** Nothing but the report's `dot`: the inner product of the two. */
+export interface DotJob {
+  op: 'dot';
+  left: FloatArray;
+  right: FloatArray;
+}
+
+/**
+ * The score of every example by itself: `out[n] = keep * out[n] + scale * sum over the rows r of example n of x_r g_r'`, each a matrix
+ * of `columns of X (+ 1 if homogeneous)` by `columns of G`, row-major. The rows of an example follow one another.
+ */
+export interface ScoresJob {
+  op: 'scores';
+  activation: DenseRows | PatchRows;
+  outputGradient: DenseRows;
+  examples: number;
+  homogeneous: boolean;
+  scale: number;
+  keep: number;
+  out: FloatArray;
+}
+
+/**
+ * One factor per output unit j: `factors[j] = decay * factors[j] + sum over inputs of scale * sum_r g[r][j]^2 x_r x_r'`, on the lower
+ * triangles. `gradients` has `count` columns and as many rows as its input. Otherwise as {@link FactorJob}.
+ */
+export interface UnitFactorsJob {
+  op: 'unitFactors';
+  inputs: ((DenseRows | PatchRows) & { scale: number; gradients: FloatArray })[];
+  homogeneous: boolean;
+  decay: number;
+  factors: FloatArray;
+  size: number;
+  count: number;
+}
+
 export type Job =
   | FactorJob
   | DiagonalFactorJob
@@ -193,7 +266,12 @@ export type Job =
   | KroneckerJob
   | ScaleJob
   | UpdateJob
-  | CombineJob;
+  | CombineJob
+  | ProductJob
+  | ElementwiseJob
+  | DotJob
+  | ScoresJob
+  | UnitFactorsJob;
 
 /** From good to bad: the report of a stack has the last one of those of its matrices. */
 export type Status = 'ok' | 'notConverged' | 'notPositiveDefinite' | 'notFinite' | 'outOfMemory';
@@ -214,7 +292,7 @@ export interface Report {
   damping: number;
   /** How many rungs of the ladder (float64, more damping, clipped eigenvalues) were needed; 0 if the first attempt held. */
   retries: number;
-  /** Only for `kronecker` and `scale`: inner product of input and output. */
+  /** Only for `kronecker`, `scale`, `elementwise` and `dot`: the inner product that their descriptions name. */
   dot: number;
 }
 
@@ -233,8 +311,8 @@ export interface Kernels {
   readonly name: 'cpu' | 'reference';
   run(phases: Job[][]): Report[][];
   /**
-   * Runs the phases on the back end's own thread, after all that was submitted before. The inputs of `factor` and
-   * `diagonalFactor` jobs are copied before this returns; every other buffer must not be touched until `wait` has returned.
+   * Runs the phases on the back end's own thread, after all that was submitted before. The inputs of `factor`, `diagonalFactor`,
+   * `unitFactors` and `scores` jobs are copied before this returns; every other buffer must not be touched until `wait` has returned.
    */
   submit(phases: Job[][]): Pending;
   /** Index of the first array that holds a NaN or an infinity, or -1. */

@@ -18,6 +18,8 @@ interface Access {
   begin: number;
   end: number;
   write: boolean;
+  /** Whether this output may be one of the job's own inputs. */
+  inPlace: boolean;
   job: number;
   path: string;
 }
@@ -73,6 +75,7 @@ function isDetached(buffer: ArrayBufferLike): boolean {
 
 class JobChecker {
   private dtype: ArrayType | undefined;
+  private inPlace = false;
 
   constructor(
     private readonly path: string,
@@ -129,6 +132,7 @@ class JobChecker {
         return;
       }
       case 'combine': {
+        this.inPlace = true;
         const size = this.array(job, 'out', undefined, true).length;
         for (const [t, term] of list(job.terms, `${this.path}.terms`).entries()) {
           const path = `${this.path}.terms[${t}]`;
@@ -138,6 +142,26 @@ class JobChecker {
         }
         return;
       }
+      case 'product':
+        return this.product(job);
+      case 'elementwise': {
+        this.inPlace = true;
+        this.choice(job, 'how', ['multiply', 'divide']);
+        const size = this.array(job, 'left', undefined, false).length;
+        this.array(job, 'right', size, false);
+        this.number(job, 'offset', this.path);
+        this.array(job, 'out', size, true);
+        return;
+      }
+      case 'dot': {
+        const size = this.array(job, 'left', undefined, false).length;
+        this.array(job, 'right', size, false);
+        return;
+      }
+      case 'scores':
+        return this.scores(job);
+      case 'unitFactors':
+        return this.unitFactors(job);
       default:
         fail('ERR_NATGRAD_ARGUMENT', `${this.path}.op must be the name of a job, got ${describe(job.op)}`);
     }
@@ -152,22 +176,85 @@ class JobChecker {
       const path = `${this.path}.inputs[${i}]`;
       const input = object(item, path);
       this.number(input, 'scale', path);
-      let columns: number;
-      if (input.geometry !== undefined) {
-        const elements = this.geometry(input.geometry, `${path}.geometry`);
-        this.array(input, 'data', elements.image, false, path);
-        columns = elements.patch;
-      } else {
-        const rows = this.integer(input, 'rows', path, 0, maxLength);
-        columns = this.integer(input, 'columns', path, 0, maxLength);
-        this.array(input, 'data', rows * columns, false, path);
-      }
-      if (columns + Number(homogeneous) !== size) {
-        fail(
-          'ERR_NATGRAD_SHAPE',
-          `${path} has ${columns} columns${homogeneous ? ' and a 1 appended' : ''}, but ${this.path}.size is ${size}`,
-        );
-      }
+      const { columns } = this.rowsOrPatches(input, path);
+      this.fits(columns, homogeneous, size, path);
+    }
+  }
+
+  /** The rows of a factor's input, dense or patches. */
+  private rowsOrPatches(input: Fields, path: string): { rows: number; columns: number } {
+    if (input.geometry !== undefined) {
+      const elements = this.geometry(input.geometry, `${path}.geometry`);
+      this.array(input, 'data', elements.image, false, path);
+      return { rows: elements.patches, columns: elements.patch };
+    }
+    const rows = this.integer(input, 'rows', path, 0, maxLength);
+    const columns = this.integer(input, 'columns', path, 0, maxLength);
+    this.array(input, 'data', rows * columns, false, path);
+    return { rows, columns };
+  }
+
+  private fits(columns: number, homogeneous: boolean, size: number, path: string): void {
+    if (columns + Number(homogeneous) !== size) {
+      fail(
+        'ERR_NATGRAD_SHAPE',
+        `${path} has ${columns} columns${homogeneous ? ' and a 1 appended' : ''}, but ${this.path}.size is ${size}`,
+      );
+    }
+  }
+
+  private product(job: Fields): void {
+    const [rows, inner, columns] = ['rows', 'inner', 'columns'].map((name) =>
+      this.integer(job, name, this.path, 0, maxLength),
+    );
+    for (const name of ['transposeLeft', 'transposeRight']) {
+      if (job[name] !== undefined) this.flag(job, name, this.path);
+    }
+    const count = job.count === undefined ? 1 : this.integer(job, 'count', this.path, 0, maxLength);
+    this.number(job, 'scale', this.path);
+    this.number(job, 'keep', this.path);
+    this.array(job, 'left', count * rows * inner, false);
+    this.array(job, 'right', count * inner * columns, false);
+    this.array(job, 'out', count * rows * columns, true);
+  }
+
+  private scores(job: Fields): void {
+    const homogeneous = this.flag(job, 'homogeneous', this.path);
+    const examples = this.integer(job, 'examples', this.path, 0, maxLength);
+    this.number(job, 'scale', this.path);
+    this.number(job, 'keep', this.path);
+    const inputPath = `${this.path}.activation`;
+    const { rows, columns } = this.rowsOrPatches(object(job.activation, inputPath), inputPath);
+    const gradientPath = `${this.path}.outputGradient`;
+    const gradient = object(job.outputGradient, gradientPath);
+    const gradientRows = this.integer(gradient, 'rows', gradientPath, 0, maxLength);
+    const outputs = this.integer(gradient, 'columns', gradientPath, 0, maxLength);
+    this.array(gradient, 'data', gradientRows * outputs, false, gradientPath);
+    if (gradientRows !== rows) {
+      fail('ERR_NATGRAD_SHAPE', `${gradientPath} has ${gradientRows} rows, but ${inputPath} has ${rows}`);
+    }
+    if (examples === 0 ? rows !== 0 : rows % examples !== 0) {
+      fail(
+        'ERR_NATGRAD_SHAPE',
+        `${inputPath} has ${rows} rows, which ${examples} examples cannot share evenly`,
+      );
+    }
+    this.array(job, 'out', examples * (columns + Number(homogeneous)) * outputs, true);
+  }
+
+  private unitFactors(job: Fields): void {
+    const homogeneous = this.flag(job, 'homogeneous', this.path);
+    this.number(job, 'decay', this.path);
+    const size = this.matrixSize(job, 'size', this.path);
+    const count = this.integer(job, 'count', this.path, 0, maxLength);
+    this.array(job, 'factors', count * size * size, true);
+    for (const [i, item] of list(job.inputs, `${this.path}.inputs`).entries()) {
+      const path = `${this.path}.inputs[${i}]`;
+      const input = object(item, path);
+      this.number(input, 'scale', path);
+      const { rows, columns } = this.rowsOrPatches(input, path);
+      this.fits(columns, homogeneous, size, path);
+      this.array(input, 'gradients', rows * count, false, path);
     }
   }
 
@@ -230,6 +317,13 @@ class JobChecker {
       const limit = form === 'diagonal' ? maxLength : maxMatrixSize;
       const size = this.integer(job, `${side}Size`, this.path, 0, limit);
       this.array(job, side, form === 'diagonal' ? size : size * size, false);
+      const transposed = `${side}Transposed`;
+      if (job[transposed] !== undefined && this.flag(job, transposed, this.path) && form !== 'full') {
+        fail(
+          'ERR_NATGRAD_ARGUMENT',
+          `${this.path}.${transposed} goes with a full matrix, but ${side}Form is '${form}'`,
+        );
+      }
       return size;
     });
     const [rows, columns] = sizes;
@@ -259,8 +353,8 @@ class JobChecker {
     this.array(partner, 'matrix', diagonal ? size : size * size, false, path);
   }
 
-  /** Elements of the image and of one patch. */
-  private geometry(value: unknown, path: string): { image: number; patch: number } {
+  /** Elements of the image and of one patch, and how many patches there are. */
+  private geometry(value: unknown, path: string): { image: number; patch: number; patches: number } {
     const fields = object(value, path);
     const batch = this.integer(fields, 'batch', path, 0, maxLength);
     const channels = this.integer(fields, 'channels', path, 1, maxLength);
@@ -291,7 +385,7 @@ class JobChecker {
     if (patches > maxLength || patch > maxLength || image > Number.MAX_SAFE_INTEGER) {
       fail('ERR_NATGRAD_SHAPE', `${path} describes more than ${maxLength} patches or elements of a patch`);
     }
-    return { image, patch };
+    return { image, patch, patches };
   }
 
   private number(fields: Fields, name: string, path: string): number {
@@ -396,13 +490,17 @@ class JobChecker {
       begin: array.byteOffset,
       end: array.byteOffset + array.byteLength,
       write,
+      inPlace: write && this.inPlace,
       job: this.index,
       path,
     });
   }
 }
 
-/** What one job writes no other argument of the phase may touch, except that `combine` may write over a term of its own. */
+/**
+ * What one job writes no other argument of the phase may touch, except that `combine` may write over a term of its own, and
+ * `elementwise` over an operand.
+ */
 function checkOverlaps(accesses: Access[]): void {
   for (const written of accesses) {
     if (!written.write) continue;
@@ -410,8 +508,8 @@ function checkOverlaps(accesses: Access[]): void {
       if (other === written || other.buffer !== written.buffer) continue;
       if (other.begin >= written.end || other.end <= written.begin) continue;
       const sameTerm =
+        written.inPlace &&
         other.job === written.job &&
-        other.path.includes('.terms[') &&
         other.begin === written.begin &&
         other.end === written.end;
       if (sameTerm) continue;

@@ -60,6 +60,15 @@ export function multiply(
   return result;
 }
 
+/** The transpose of a matrix of `rows` by `columns`. */
+export function transpose(matrix: FloatArray, rows: number, columns: number): Float64Array {
+  const result = new Float64Array(rows * columns);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) result[j * rows + i] = matrix[i * columns + j];
+  }
+  return result;
+}
+
 /** `scale matrix + shift I`, a new matrix. */
 export function affine(matrix: Float64Array, size: number, scale: number, shift: number): Float64Array {
   const result = new Float64Array(matrix.length);

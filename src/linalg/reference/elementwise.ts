@@ -1,4 +1,4 @@
-import type { CombineJob, Report, ScaleJob, UpdateJob } from '../jobs';
+import type { CombineJob, DotJob, ElementwiseJob, Report, ScaleJob, UpdateJob } from '../jobs';
 import { report } from './report';
 
 export function scale(job: ScaleJob): Report {
@@ -32,4 +32,20 @@ export function combine(job: CombineJob): Report {
     job.out[i] = sum;
   }
   return report();
+}
+
+export function elementwise({ how, left, right, offset, out }: ElementwiseJob): Report {
+  let dot = 0;
+  for (let i = 0; i < out.length; i++) {
+    const value = how === 'multiply' ? left[i] * (right[i] + offset) : left[i] / (right[i] + offset);
+    dot += left[i] * value;
+    out[i] = value;
+  }
+  return report({ dot });
+}
+
+export function dot({ left, right }: DotJob): Report {
+  let sum = 0;
+  for (let i = 0; i < left.length; i++) sum += left[i] * right[i];
+  return report({ dot: sum });
 }

@@ -1,11 +1,13 @@
 import type { FloatArray, Job, Kernels, Pending, Report } from '../jobs';
 import { checkPhases } from './check';
 import { eigh } from './eigh';
-import { combine, scale, update } from './elementwise';
+import { combine, dot, elementwise, scale, update } from './elementwise';
 import { diagonalFactor, factor } from './factor';
 import { diagonalInverse, inverse } from './inverse';
 import { inverseRoot } from './inverseRoot';
 import { kronecker } from './kronecker';
+import { product } from './product';
+import { scores, unitFactors } from './scores';
 
 /**
  * The same work as the addon's in plain TypeScript, inside in float64: the oracle of the tests, and what is left where no addon can be
@@ -52,5 +54,15 @@ function perform(job: Job): Report {
       return update(job);
     case 'combine':
       return combine(job);
+    case 'product':
+      return product(job);
+    case 'elementwise':
+      return elementwise(job);
+    case 'dot':
+      return dot(job);
+    case 'scores':
+      return scores(job);
+    case 'unitFactors':
+      return unitFactors(job);
   }
 }
