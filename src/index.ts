@@ -4,12 +4,13 @@
  * @packageDocumentation
  */
 export { NatgradError, type ErrorCode } from './errors';
-export { kfac } from './optimizer/presets';
+export { kfac } from './optimizer/presets/index';
 export { radam, RadamOptimizer, type RadamConfig } from './optimizer/radam';
 export { NaturalGradientOptimizer, type OptimizerStats } from './optimizer/NaturalGradientOptimizer';
 export type { NaturalGradientConfig } from './optimizer/config';
 export type { BlockSummary } from './curvature/block';
-export type { BlockRule, BlockStructure } from './curvature/layerBlock';
+export type { BlockRule } from './curvature/coverLayers';
+export type { CurvatureOption, StructureName } from './curvature/structures';
 export type { FisherOption, FisherOptions, OwnLikelihood } from './fisher/options';
 export type { Estimator } from './fisher/estimator';
 export type { RandomStream } from './fisher/random';

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 
 import { NatgradError } from '../errors';
-import { kfac } from '../optimizer/presets';
+import { kfac } from '../optimizer/presets/index';
 import { radam } from '../optimizer/radam';
 
 /** What can be set from the command line. An optimizer takes those that its defaults name. */

@@ -1,4 +1,5 @@
-import type { ConvGeometry, FloatArray, Job, Report } from '../linalg/jobs';
+import type { ConvGeometry, FloatArray, Report } from '../linalg/jobs';
+import type { Phase } from './phases';
 
 /** `rows` vectors of `columns` elements. */
 export interface Rows {
@@ -10,26 +11,48 @@ export interface Rows {
 /** What one use of a layer was applied to: input rows, the NHWC images whose patches are its rows, or embedding indices. */
 export type Activation = Rows | { data: FloatArray; geometry: ConvGeometry } | { indices: Int32Array };
 
-/**
- * What one pass over a batch says about one layer. A backward pass of an estimator with several (exact, or several draws) brings
- * only output gradients or scores again: the activations of a batch are the same for all of them.
- */
-export interface Statistics {
-  /** Terms of the mean loss: the examples N of the batch, times the positions that have a prediction of their own. */
-  examples: number;
-  /** One entry per use of the layer (several for shared weights and recurrent layers). */
-  activations?: Activation[];
+/** How many input rows (or patches) a layer was applied to in one use. */
+export function rowsOf(activation: Activation): number {
+  if ('indices' in activation) return activation.indices.length;
+  if (!('geometry' in activation)) return activation.rows;
+  const { batch, outHeight, outWidth } = activation.geometry;
+  return batch * outHeight * outWidth;
+}
+
+/** One backward pass over a batch: from one draw of targets, from one column of the factor of the output Fisher, or from the loss itself. */
+export interface BackwardPass {
+  /** The share of this pass in the estimate; over the passes of a batch they add up to 1. */
+  weight: number;
+  /**
+   * What its gradients are still to be multiplied with to belong to the un-averaged loss: the number of terms when they are gradients
+   * of a mean loss, 1 otherwise.
+   */
+  gradientScale: number;
   /**
    * One entry per use: gradients g at the pre-activation of the un-averaged loss of each example, [examples x positions, out].
    */
   outputGradients?: Rows[];
   /** For each variable the sum over the batch of its scores, for structures that need no (a, g). */
   scores?: FloatArray[];
-  /**
-   * What output gradients and scores are still to be multiplied with to belong to the un-averaged loss: the number of terms when
-   * they are gradients of a mean loss. Default 1.
-   */
-  gradientScale?: number;
+}
+
+/** What a batch says about one layer. The arrays hold until the phases made from them have run, or were submitted; copy what is kept. */
+export interface Statistics {
+  /** Terms of the mean loss: the examples N of the batch, times the positions that have a prediction of their own. */
+  examples: number;
+  /** One entry per use of the layer (several for shared weights and recurrent layers). */
+  activations?: Activation[];
+  /** The values of the layer's variables. */
+  weights?: FloatArray[];
+  passes: BackwardPass[];
+}
+
+/** What a block asks to be told about one layer. */
+export interface Needs {
+  activations?: boolean;
+  outputGradients?: boolean;
+  scores?: boolean;
+  weights?: boolean;
 }
 
 /** How new statistics enter a moving average: `factor = decay * factor + scale * (factor of these statistics)`. */
@@ -75,26 +98,27 @@ export interface RefreshOutcome {
 }
 
 /**
- * One block of an approximate Fisher matrix. It says what is to be computed, as jobs of the linear algebra, and a back end
- * computes; it touches no tensor and runs no job, so that the jobs of all layers can run together, on any thread.
+ * One block of an approximate Fisher matrix, over the variables of one layer or of several. It says what is to be computed, as phases of
+ * jobs of the linear algebra, and a back end computes; it touches no tensor and runs no job, so that the jobs of all blocks can run
+ * together, on any thread.
  */
 export interface CurvatureBlock {
-  /** Name of the structure, e.g. 'kroneckerFactored'. */
+  /** Name of the structure, e.g. 'Kronecker factored'. */
   readonly structure: string;
   readonly shape: BlockShape;
-  /** Whether `update` wants (a, g) or the scores of the variables. */
-  readonly needs: 'factors' | 'scores';
+  /** What `updatePhases` wants of each layer that the block covers. */
+  readonly needs: readonly Needs[];
 
-  /** Jobs that bring the factors up to date with what `statistics` holds. */
-  updateJobs(statistics: Statistics, average: AverageStep): Job[];
+  /** Brings the factors up to date with a batch; `statistics` has one entry per layer. */
+  updatePhases(statistics: Statistics[], average: AverageStep): Phase[];
 
   /**
-   * Jobs that compute new inverses, with the damping `lambda` of the whole block, from the factors as they are when the jobs run.
+   * Computes new inverses, with the damping `lambda` of the whole block, from the factors as they are when the phases run.
    * The inverses in use stay untouched until `install`.
    */
-  refreshJobs(lambda: number): Job[];
+  refreshPhases(lambda: number): Phase[];
 
-  /** Takes over what the jobs of the last `refreshJobs` computed, given their reports. Where one failed the previous inverse stays. */
+  /** Takes over what the last `refreshPhases` computed, given the reports of all their jobs. Where one failed the previous inverse stays. */
   install(reports: Report[]): RefreshOutcome;
 
   /** Empties the factors, for an average that begins anew; the inverses stay in use. */
@@ -103,13 +127,16 @@ export interface CurvatureBlock {
   /** Whether there is an inverse to precondition with. */
   readonly ready: boolean;
 
-  /** Jobs that compute `directions = (block + damping)^-1 gradients` with the installed inverses. */
-  preconditionJobs(gradients: FloatArray[], directions: FloatArray[]): Job[];
+  /**
+   * Computes `directions = (block + damping)^-1 gradients` with the installed inverses; both have one array per variable. The `dot`s of
+   * the last phase's reports add up to the inner product of the two.
+   */
+  preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[];
 
-  /** Jobs that compute `products = block vectors`, without damping, from the factors. */
-  multiplyJobs(vectors: FloatArray[], products: FloatArray[]): Job[];
+  /** Computes `products = block vectors`, without damping, from the factors; `dot`s as above. */
+  multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[];
 
-  /** The block without damping as a dense matrix over its variables' elements in row-major order, kernel before bias. */
+  /** The block without damping as a dense matrix over its variables' elements in row-major order, one variable after the other. */
   toDense(): Float64Array;
 
   /** Every array a checkpoint must hold, live, by name: loading is writing into them. */

@@ -1,10 +1,11 @@
 /**
- * A whole approximate Fisher matrix, made of one block per layer that is independent of the others: what an optimizer talks to.
+ * A whole approximate Fisher matrix, made of blocks that are independent of one another: what an optimizer talks to.
  *
- * Work comes as phases of jobs (see linalg/jobs): the blocks' jobs of one phase run together.
+ * Work comes as phases: those of all blocks run side by side.
  */
-import type { FloatArray, Job, Report } from '../linalg/jobs';
+import type { FloatArray, Report } from '../linalg/jobs';
 import { least, type AverageStep, type CurvatureBlock, type RefreshOutcome } from './block';
+import { merge, type Phase } from './phases';
 
 /** A block with vectors to multiply by it or by its inverse. */
 export interface BlockVectors {
@@ -28,36 +29,54 @@ export class WeightedAverage {
   }
 }
 
-/** A refresh that was described as jobs: what is to run, and how its reports get to the blocks. */
+/** A refresh that was described as phases: what is to run, and how its reports get to the blocks. */
 export interface Refresh {
-  phases: Job[][];
+  phases: Phase[];
   /** Installs the results in their blocks. `reports` are those of `phases`. */
   install(reports: Report[][]): Omit<RefreshOutcome, 'overflowed'> & { overflowed: CurvatureBlock[] };
 }
 
 export function planRefresh(blocks: readonly CurvatureBlock[], lambda: number): Refresh {
-  const jobs = blocks.map((block) => block.refreshJobs(lambda));
+  const { phases, split } = merge(blocks.map((block) => block.refreshPhases(lambda)));
   return {
-    phases: [jobs.flat()],
-    install([reports]) {
+    phases,
+    install(reports) {
       const total = { failures: 0, retries: 0, minEigenvalue: NaN, overflowed: [] as CurvatureBlock[] };
-      let begin = 0;
-      blocks.forEach((block, i) => {
-        const outcome = block.install(reports.slice(begin, (begin += jobs[i].length)));
+      split(reports).forEach((own, i) => {
+        const outcome = blocks[i].install(own);
         total.failures += outcome.failures;
         total.retries += outcome.retries;
         total.minEigenvalue = least(total.minEigenvalue, outcome.minEigenvalue);
-        if (outcome.overflowed) total.overflowed.push(block);
+        if (outcome.overflowed) total.overflowed.push(blocks[i]);
       });
       return total;
     },
   };
 }
 
-export function preconditionPhases(entries: BlockVectors[]): Job[][] {
-  return [entries.flatMap(({ block, input, output }) => block.preconditionJobs(input, output))];
+/** What `preconditionAll` and `multiplyAll` describe: phases, and from their reports the inner product of input and output. */
+export interface Products {
+  phases: Phase[];
+  /** One per block. */
+  dots(reports: Report[][]): number[];
 }
 
-export function multiplyPhases(entries: BlockVectors[]): Job[][] {
-  return [entries.flatMap(({ block, input, output }) => block.multiplyJobs(input, output))];
+export function preconditionAll(entries: BlockVectors[]): Products {
+  return products(entries.map(({ block, input, output }) => block.preconditionPhases(input, output)));
+}
+
+export function multiplyAll(entries: BlockVectors[]): Products {
+  return products(entries.map(({ block, input, output }) => block.multiplyPhases(input, output)));
+}
+
+function products(plans: Phase[][]): Products {
+  const { phases, split } = merge(plans);
+  return {
+    phases,
+    dots: (reports) =>
+      split(reports).map((own, i) => {
+        const last = plans[i].at(-1)?.jobs.length ?? 0;
+        return own.slice(own.length - last).reduce((sum, { dot }) => sum + dot, 0);
+      }),
+  };
 }

@@ -19,6 +19,7 @@ import {
   type Statistics,
 } from './block';
 import { allocate, type Precision } from './factor';
+import type { Phase } from './phases';
 
 export interface DiagonalOptions {
   shape: BlockShape;
@@ -30,7 +31,7 @@ export interface DiagonalOptions {
 export class DiagonalBlock implements CurvatureBlock {
   readonly structure = 'diagonal';
   readonly shape: BlockShape;
-  readonly needs = 'scores';
+  readonly needs = [{ scores: true }];
   ready = false;
 
   private readonly reason: string;
@@ -47,23 +48,24 @@ export class DiagonalBlock implements CurvatureBlock {
     this.next = sizes.map((size) => allocate(precision, size));
   }
 
-  updateJobs({ examples, scores, gradientScale = 1 }: Statistics, { decay, scale }: AverageStep): Job[] {
-    if (!scores) return [];
-    return scores.map((data, i) => ({
-      op: 'diagonalFactor',
-      inputs: [{ data, rows: 1, columns: data.length, scale: (scale * gradientScale ** 2) / examples }],
-      decay,
-      factor: this.moments[i],
+  updatePhases([{ examples, passes }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
+    return passes.map(({ weight, gradientScale, scores }, pass) => ({
+      jobs: scores!.map((data, i): Job => {
+        const share = (scale * weight * gradientScale ** 2) / examples;
+        const inputs = [{ data, rows: 1, columns: data.length, scale: share }];
+        return { op: 'diagonalFactor', inputs, decay: pass === 0 ? decay : 1, factor: this.moments[i] };
+      }),
     }));
   }
 
-  refreshJobs(lambda: number): Job[] {
-    return this.moments.map((diagonal, i) => ({
+  refreshPhases(lambda: number): Phase[] {
+    const jobs = this.moments.map((diagonal, i): Job => ({
       op: 'diagonalInverse',
       diagonal,
       damping: lambda,
       out: this.next[i],
     }));
+    return [{ jobs }];
   }
 
   install(reports: Report[]): RefreshOutcome {
@@ -85,16 +87,22 @@ export class DiagonalBlock implements CurvatureBlock {
     for (const moment of this.moments) moment.fill(0);
   }
 
-  preconditionJobs(gradients: FloatArray[], directions: FloatArray[]): Job[] {
+  preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
     return this.products(this.inverses, gradients, directions);
   }
 
-  multiplyJobs(vectors: FloatArray[], products: FloatArray[]): Job[] {
+  multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
     return this.products(this.moments, vectors, products);
   }
 
-  private products(diagonals: FloatArray[], inputs: FloatArray[], outs: FloatArray[]): Job[] {
-    return diagonals.map((diagonal, i) => ({ op: 'scale', diagonal, input: inputs[i], out: outs[i] }));
+  private products(diagonals: FloatArray[], inputs: FloatArray[], outs: FloatArray[]): Phase[] {
+    const jobs = diagonals.map((diagonal, i): Job => ({
+      op: 'scale',
+      diagonal,
+      input: inputs[i],
+      out: outs[i],
+    }));
+    return [{ jobs }];
   }
 
   toDense(): Float64Array {

@@ -15,8 +15,8 @@
 import type { FloatArray, Job, Report } from '../linalg/jobs';
 import {
   least,
+  rowsOf,
   variableSizes,
-  type Activation,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -25,6 +25,7 @@ import {
   type Statistics,
 } from './block';
 import { Factor, type Precision } from './factor';
+import type { Phase } from './phases';
 
 export interface KroneckerFactoredOptions {
   shape: BlockShape;
@@ -42,17 +43,10 @@ export interface KroneckerFactoredOptions {
   reason?: string;
 }
 
-const rowsOf = (activation: Activation): number =>
-  'indices' in activation
-    ? activation.indices.length
-    : 'geometry' in activation
-      ? activation.geometry.batch * activation.geometry.outHeight * activation.geometry.outWidth
-      : activation.rows;
-
 export class KroneckerFactoredBlock implements CurvatureBlock {
   readonly structure: string;
   readonly shape: BlockShape;
-  readonly needs = 'factors';
+  readonly needs = [{ activations: true, outputGradients: true }];
   ready = false;
 
   private readonly input: Factor;
@@ -74,23 +68,22 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
     this.fillHomogeneous();
   }
 
-  updateJobs(statistics: Statistics, { decay, scale }: AverageStep): Job[] {
-    const { examples, activations, outputGradients, gradientScale = 1 } = statistics;
-    const jobs: Job[] = [];
-    if (activations) {
-      const rows = activations.reduce((sum, activation) => sum + rowsOf(activation), 0);
-      jobs.push(...this.input.updateJobs(activations, this.bias, { decay, scale: scale / rows }));
-    }
-    if (outputGradients) {
-      const share = (scale * gradientScale ** 2) / examples;
-      jobs.push(...this.output.updateJobs(outputGradients, false, { decay, scale: share }));
-    }
-    return jobs;
+  updatePhases([{ examples, activations, passes }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
+    const rows = activations!.reduce((sum, activation) => sum + rowsOf(activation), 0);
+    const phases = passes.map(({ weight, gradientScale, outputGradients }, pass): Phase => {
+      const share = (scale * weight * gradientScale ** 2) / examples;
+      const average = { decay: pass === 0 ? decay : 1, scale: share };
+      return { jobs: this.output.updateJobs(outputGradients!, false, average) };
+    });
+    phases[0].jobs.push(...this.input.updateJobs(activations!, this.bias, { decay, scale: scale / rows }));
+    return phases;
   }
 
-  refreshJobs(lambda: number): Job[] {
+  refreshPhases(lambda: number): Phase[] {
     this.lambda = lambda;
-    return [this.input.refreshJob(lambda, this.output), this.output.refreshJob(lambda, this.input)];
+    return [
+      { jobs: [this.input.refreshJob(lambda, this.output), this.output.refreshJob(lambda, this.input)] },
+    ];
   }
 
   /** The two sides share one pi, so they are replaced together or not at all. */
@@ -124,12 +117,12 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
     if (this.input.form === 'diagonal' && this.bias) this.input.moment[this.input.size - 1] = 1;
   }
 
-  preconditionJobs(gradients: FloatArray[], directions: FloatArray[]): Job[] {
-    return [this.product(gradients, directions, 'inverse')];
+  preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
+    return [{ jobs: [this.product(gradients, directions, 'inverse')] }];
   }
 
-  multiplyJobs(vectors: FloatArray[], products: FloatArray[]): Job[] {
-    return [this.product(vectors, products, 'moment')];
+  multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
+    return [{ jobs: [this.product(vectors, products, 'moment')] }];
   }
 
   private product(input: FloatArray[], out: FloatArray[], which: 'inverse' | 'moment'): Job {

@@ -1,6 +1,7 @@
 import { NatgradError } from '../errors';
 import type { Precision } from '../curvature/factor';
-import type { BlockRule } from '../curvature/layerBlock';
+import type { BlockRule } from '../curvature/coverLayers';
+import { requireCurvature, type CurvatureOption } from '../curvature/structures';
 import { fisherSettings, type FisherOption } from '../fisher/options';
 import type { BackendChoice } from '../linalg/kernels';
 import { namePatterns } from '../names';
@@ -47,10 +48,14 @@ export interface NaturalGradientConfig {
   clipValue?: number | null;
   /** Keeps an exponential moving average of the weights beside them, see `swapAveragedWeights`; null: off. */
   averaging?: IterateAveragingOptions | null;
-  /** Which structure the variables with matching names get instead of the one chosen for them. First match wins. */
+  /** The structure of the Fisher matrix, by name or with its own options as `{structure, …}`. The presets choose it. */
+  curvature?: CurvatureOption;
+  /** Which structure the variables with matching names get instead of `curvature`. First match wins. */
   blocks?: BlockRule[];
   /** A factor with more rows than this is kept as its diagonal. */
   maxFactorSize?: number;
+  /** Largest memory of one block in bytes; a structure that would need more for a layer is refused. */
+  memoryLimit?: number;
   /** In which precision factors and inverses are kept and computed. */
   precision?: Precision;
   /** What does the linear algebra: the native addon ('cpu'), plain TypeScript ('reference'), or the best that loads ('auto'). */
@@ -80,8 +85,10 @@ export const DEFAULTS: ResolvedConfig = {
   clipNorm: null,
   clipValue: null,
   averaging: null,
+  curvature: 'kroneckerFactored',
   blocks: [],
   maxFactorSize: 8192,
+  memoryLimit: 2 ** 31,
   precision: 'float32',
   backend: 'auto',
   seed: 0,
@@ -121,6 +128,8 @@ export function resolveConfig(
   requireCount(resolved.refreshPeriod, 'refreshPeriod');
   requireCount(resolved.refreshLag, 'refreshLag');
   requireCount(resolved.maxFactorSize, 'maxFactorSize');
+  requireCount(resolved.memoryLimit, 'memoryLimit');
+  requireCurvature(resolved.curvature, 'curvature');
   requireOneOf(resolved.refresh, ['overlapped', 'immediate'], 'refresh');
   requireOneOf(resolved.precision, ['float32', 'float64'], 'precision');
   requireOneOf(resolved.backend, ['auto', 'cpu', 'reference'], 'backend');
@@ -135,7 +144,7 @@ export function resolveConfig(
 function requireRules(rules: BlockRule[]): void {
   if (!Array.isArray(rules)) refuse(`blocks is ${String(rules)}`, 'give an array of {match, curvature}');
   rules.forEach((rule, i) => {
-    requireOneOf(rule?.curvature, ['kroneckerFactored', 'diagonal'], `blocks[${i}].curvature`);
+    requireCurvature(rule?.curvature, `blocks[${i}].curvature`);
     namePatterns(rule.match, `blocks[${i}].match`);
     if (rule.match === undefined)
       refuse(`blocks[${i}].match is missing`, 'say which variables the rule is for');

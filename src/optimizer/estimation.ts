@@ -3,27 +3,36 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 
-import type { AverageStep, CurvatureBlock, Statistics } from '../curvature/block';
+import type { CurvatureBlock } from '../curvature/block';
 import { WeightedAverage } from '../curvature/curvature';
-import { layerBlock } from '../curvature/layerBlock';
+import { coverLayers } from '../curvature/coverLayers';
+import { merge } from '../curvature/phases';
 import { NatgradError } from '../errors';
 import { backwardVectors, type Estimator } from '../fisher/estimator';
 import { likelihoodHeads, type LikelihoodHead } from '../fisher/heads';
 import { fisherSettings, type FisherSettings } from '../fisher/options';
 import { randomStream } from '../fisher/random';
 import type { Host } from '../host/host';
-import type { FloatArray, Job, Kernels } from '../linalg/jobs';
+import type { FloatArray, Kernels } from '../linalg/jobs';
 import { valueAt } from '../step/schedule';
-import type { Recording, RecordHooks } from '../tape/types';
+import type { Layer, Recording, RecordHooks } from '../tape/types';
 import { fill, withPrefix } from './checkpoint';
 import type { ResolvedConfig } from './config';
 import { Refresher } from './refresher';
-import { arraysOf, gradientTargets, readActivations, readGradients, type LayerBlock } from './statistics';
+import { arraysOf, gradientTargets, readForward, readPass, type LayerBlock } from './statistics';
 
-/** Where a variable stands: in which block, and as which of its variables. */
+/** Where a variable stands: in which block, as which of its variables, and in which of the layers that the block covers. */
 export interface Membership {
   block: CurvatureBlock;
   index: number;
+  part: number;
+}
+
+/** What one backward pass gave: gradients by tensor, and how they count. */
+interface Gathered {
+  weight: number;
+  gradientScale: number;
+  gradientOf: (target: tf.Tensor) => tf.Tensor | null | undefined;
 }
 
 export class CurvatureEstimation {
@@ -71,11 +80,11 @@ export class CurvatureEstimation {
 
   /** The hooks that make a recording of step `step` update the curvature. */
   hooks(step: number, lambda: number, host: Host): RecordHooks {
-    let layers: LayerBlock[] = [];
+    let blocks: LayerBlock[] = [];
     let empirical = false;
     return {
       onForward: (recording) => {
-        layers = this.blocksOf(recording);
+        blocks = this.blocksOf(recording);
         if (!Number.isFinite(host.read(recording.loss)[0])) {
           this.skip(step, 'the loss is not finite');
           return [];
@@ -83,34 +92,52 @@ export class CurvatureEstimation {
         const heads = this.heads(recording);
         empirical = heads === null;
         if (heads !== null) {
-          this.estimate(step, lambda, recording, layers, heads, host);
+          this.estimate(step, lambda, recording, blocks, heads, host);
           return [];
         }
-        return layers.flatMap(gradientTargets);
+        return blocks.flatMap(gradientTargets);
       },
       onBackward: (recording, gradients) => {
         if (empirical && gradients.length > 0) {
-          this.take(step, lambda, recording.examples, layers, gradients, host);
+          this.take(step, lambda, recording.examples, blocks, gradients, host);
         }
       },
     };
   }
 
-  /** The layers of a recording with their blocks, which are made at their first sight. */
+  /**
+   * The blocks whose layers a recording shows, which are made at the first sight of a layer. A block over several layers is left out of
+   * a batch that does not use them all.
+   */
   private blocksOf(recording: Recording): LayerBlock[] {
-    return recording.layers.map((layer) => {
-      const known = this.members.get(layer.variables[0].id);
-      if (known)
-        return { layer, block: known.block, average: this.averages[this.blocks.indexOf(known.block)] };
-      const { blocks: rules, precision, maxFactorSize, strict } = this.config;
-      const block = layerBlock(layer, { rules, precision, maxFactorSize, strict });
-      layer.variables.forEach((variable, index) => this.members.set(variable.id, { block, index }));
-      const average = new WeightedAverage();
-      this.blocks.push(block);
-      this.averages.push(average);
-      this.fillBlock();
-      return { layer, block, average };
+    const unknown = recording.layers.filter(({ variables: [first] }) => !this.members.has(first.id));
+    if (unknown.length > 0) this.cover(unknown);
+    const layersOf = new Map<CurvatureBlock, Layer[]>();
+    for (const layer of recording.layers) {
+      const { block, part } = this.members.get(layer.variables[0].id)!;
+      let layers = layersOf.get(block);
+      if (!layers) layersOf.set(block, (layers = []));
+      layers[part] = layer;
+    }
+    return [...layersOf].flatMap(([block, layers]) => {
+      const complete = block.needs.every((_, part) => layers[part] !== undefined);
+      const average = this.averages[this.blocks.indexOf(block)];
+      return complete ? [{ layers, block, average }] : [];
     });
+  }
+
+  private cover(layers: Layer[]): void {
+    const { curvature, blocks: rules, precision, maxFactorSize, memoryLimit, strict } = this.config;
+    const options = { curvature, rules, precision, maxFactorSize, memoryLimit, strict };
+    for (const covered of coverLayers(layers, options)) {
+      let index = 0;
+      covered.layers.forEach(({ variables }, part) => {
+        for (const { id } of variables) this.members.set(id, { block: covered.block, index: index++, part });
+      });
+      this.blocks.push(covered.block);
+      this.averages.push(new WeightedAverage());
+      this.fillBlock();
+    }
   }
 
   /** The predictive distributions to send vectors back from; null for the empirical Fisher matrix. */
@@ -138,7 +165,7 @@ export class CurvatureEstimation {
     step: number,
     lambda: number,
     recording: Recording,
-    layers: LayerBlock[],
+    blocks: LayerBlock[],
     heads: LikelihoodHead[],
     host: Host,
   ): void {
@@ -149,14 +176,14 @@ export class CurvatureEstimation {
       parameters: copyOf(recording.readable(parameters)),
       probabilities: copyOf(probabilities),
     }));
-    const targets = layers.map(gradientTargets);
+    const targets = blocks.flatMap(gradientTargets);
     const passes = backwardVectors(
       this.estimator as Exclude<Estimator, 'empirical'>,
       values,
       randomStream(this.config.seed, step),
       this.settings.draws,
     );
-    const gathered: { weight: number; gradients: Map<number, tf.Tensor> }[] = [];
+    const gathered: Gathered[] = [];
     for (const { vectors, weight } of passes) {
       const seeds = new Map<number, tf.Tensor>();
       vectors.forEach((vector, i) => {
@@ -167,24 +194,10 @@ export class CurvatureEstimation {
             host.create(shape, (seed) => seed.set(vector)),
           );
       });
-      gathered.push({ weight, gradients: recording.backward(seeds, targets.flat()) });
+      const gradients = recording.backward(seeds, targets);
+      gathered.push({ weight, gradientScale: 1, gradientOf: (target) => gradients.get(target.id) });
     }
-
-    // No tfjs call from here on, so that the views stay valid until the jobs made of them are submitted.
-    const { precision } = this.config;
-    const entries = gathered.map(({ weight, gradients }) => ({
-      weight,
-      statistics: layers.map((layer, i) =>
-        readGradients(
-          layer,
-          targets[i].map((target) => gradients.get(target.id)),
-          recording.examples,
-          host,
-          precision,
-        ),
-      ),
-    }));
-    this.update(step, lambda, layers, this.activations(layers, recording.examples, host), entries);
+    this.update(step, lambda, recording.examples, blocks, gathered, host);
   }
 
   /** Empirical estimate, from the gradients that the training step has computed anyway. */
@@ -192,52 +205,46 @@ export class CurvatureEstimation {
     step: number,
     lambda: number,
     examples: number,
-    layers: LayerBlock[],
+    blocks: LayerBlock[],
     gradients: (tf.Tensor | null)[],
     host: Host,
   ): void {
-    let begin = 0;
-    const statistics = layers.map((layer): Statistics => {
-      const own = gradients.slice(begin, (begin += gradientTargets(layer).length));
-      return { ...readGradients(layer, own, examples, host, this.config.precision), gradientScale: examples };
-    });
-    this.update(step, lambda, layers, this.activations(layers, examples, host), [{ weight: 1, statistics }]);
+    const byTensor = new Map(blocks.flatMap(gradientTargets).map(({ id }, i) => [id, gradients[i]]));
+    const pass = { weight: 1, gradientScale: examples, gradientOf: ({ id }: tf.Tensor) => byTensor.get(id) };
+    this.update(step, lambda, examples, blocks, [pass], host);
   }
 
-  private activations(layers: LayerBlock[], examples: number, host: Host): Statistics[] {
-    return layers.map((layer) => ({
-      examples,
-      activations: readActivations(layer, host, this.config.precision),
-    }));
-  }
-
-  /**
-   * Lets the statistics of a batch into the factors, and has the inverses computed if it is time for that.
-   *
-   * @param activations per layer; they count once, however many backward passes there are
-   * @param passes per backward pass and layer the gradients, with weights that add up to 1
-   */
+  /** Lets a batch into the factors, and has the inverses computed if it is time for that. */
   private update(
     step: number,
     lambda: number,
-    layers: LayerBlock[],
-    activations: Statistics[],
-    passes: { weight: number; statistics: Statistics[] }[],
+    examples: number,
+    blocks: LayerBlock[],
+    gathered: Gathered[],
+    host: Host,
   ): void {
-    const everything = [activations, ...passes.map(({ statistics }) => statistics)].flat();
-    if (this.kernels.firstNonFinite(everything.flatMap(arraysOf)) >= 0) {
+    // No tfjs call from here on, so that the views stay valid until the jobs made of them have run or are submitted.
+    const { precision } = this.config;
+    const statistics = blocks.map((block) => {
+      const parts = readForward(block, examples, host, precision);
+      const targets = gradientTargets(block);
+      for (const { gradientOf, ...how } of gathered) {
+        const gradients = targets.map(gradientOf);
+        readPass(block, gradients, how, host, precision).forEach((pass, part) =>
+          parts[part].passes.push(pass),
+        );
+      }
+      return parts;
+    });
+    if (this.kernels.firstNonFinite(statistics.flat().flatMap(arraysOf)) >= 0) {
       this.skip(step, 'its activations or their gradients are not finite');
       return;
     }
     const factorDecay = valueAt(this.config.factorDecay, step, 'factorDecay');
-    const averages = layers.map(({ average }) => average.advance(factorDecay));
-    const jobs = (statistics: Statistics[], share: (average: AverageStep) => AverageStep): Job[] =>
-      layers.flatMap(({ block }, i) => block.updateJobs(statistics[i], share(averages[i])));
-    const phases = passes.map(({ weight, statistics }, pass) =>
-      jobs(statistics, ({ decay, scale }) => ({ decay: pass === 0 ? decay : 1, scale: scale * weight })),
+    const plans = blocks.map(({ block, average }, i) =>
+      block.updatePhases(statistics[i], average.advance(factorDecay)),
     );
-    phases[0].push(...jobs(activations, (average) => average));
-    this.refresher.compute(step, lambda, phases);
+    this.refresher.compute(step, lambda, merge(plans).phases);
   }
 
   /** What a checkpoint must hold. Drain the refresher first. */

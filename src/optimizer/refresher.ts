@@ -7,7 +7,8 @@
  */
 import type { CurvatureBlock } from '../curvature/block';
 import { planRefresh, type Refresh } from '../curvature/curvature';
-import type { FloatArray, Job, Kernels, Pending, Report } from '../linalg/jobs';
+import { isOnlyJobs, runPhases, type Phase } from '../curvature/phases';
+import type { FloatArray, Kernels, Pending, Report } from '../linalg/jobs';
 import { packReports, unpackReports } from './checkpoint';
 import type { ResolvedConfig } from './config';
 
@@ -18,8 +19,8 @@ interface PendingRefresh {
   lambda: number;
   blocks: number;
   refresh: () => Refresh;
-  /** Those of its jobs, waiting for them if need be. */
-  reports: () => Report[];
+  /** Those of its phases, waiting for them if need be. */
+  reports: () => Report[][];
 }
 
 export class Refresher {
@@ -53,25 +54,29 @@ export class Refresher {
     return this.pending !== null;
   }
 
-  /** Runs or submits the phases that update the factors, and after them those of a refresh if one is due. */
-  compute(step: number, lambda: number, phases: Job[][]): void {
-    if (this.config.refresh === 'immediate' || this.blocks.some((block) => !block.ready)) {
+  /**
+   * Runs or submits the phases that update the factors, and after them those of a refresh if one is due. Phases between which JavaScript
+   * has something to compute run at once, whatever the configuration says.
+   */
+  compute(step: number, lambda: number, phases: Phase[]): void {
+    const due = this.due(step);
+    // The buffers of the previous refresh are free again only once it is installed.
+    if (due) this.settle(Infinity);
+    const refresh = due ? planRefresh(this.blocks, lambda) : null;
+    const all = [...phases, ...(refresh?.phases ?? [])];
+    const atOnce = this.config.refresh === 'immediate' || this.blocks.some((block) => !block.ready);
+    if (atOnce || !isOnlyJobs(all)) {
       this.settle(Infinity);
       this.drain();
-      this.kernels.run(phases);
-      if (!this.due(step)) return;
-      const refresh = planRefresh(this.blocks, lambda);
-      this.installed(step, refresh.install(this.kernels.run(refresh.phases)));
-    } else if (this.due(step)) {
-      // The buffers of the previous refresh are free again only once it is installed.
-      this.settle(Infinity);
-      const refresh = planRefresh(this.blocks, lambda);
-      const submitted = this.kernels.submit([...phases, ...refresh.phases]);
-      this.lastSubmitted = submitted;
-      const reports = () => submitted.wait()[phases.length];
+      const reports = runPhases(this.kernels, all);
+      if (refresh) this.installed(step, refresh.install(reports.slice(phases.length)));
+      return;
+    }
+    const submitted = this.kernels.submit(all.map(({ jobs }) => jobs));
+    this.lastSubmitted = submitted;
+    if (refresh) {
+      const reports = () => submitted.wait().slice(phases.length);
       this.pending = { step, lambda, blocks: this.blocks.length, refresh: () => refresh, reports };
-    } else {
-      this.lastSubmitted = this.kernels.submit(phases);
     }
   }
 
@@ -90,7 +95,7 @@ export class Refresher {
     if (this.pending === null || this.pending.step + this.config.refreshLag > step) return;
     const { refresh, reports, step: asked } = this.pending;
     this.pending = null;
-    this.installed(asked, refresh().install([reports()]));
+    this.installed(asked, refresh().install(reports()));
   }
 
   /** Waits for all submitted work, so that its buffers may be read. */
@@ -122,7 +127,7 @@ export class Refresher {
     if (this.pending) {
       const { step, lambda, blocks, reports } = this.pending;
       state.pendingRefresh = Float64Array.of(step, lambda, blocks);
-      state.pendingReports = packReports(reports());
+      state.pendingReports = packReports(reports().flat());
     }
     return state;
   }
@@ -132,8 +137,12 @@ export class Refresher {
     [this.refreshedAt] = state.refreshedAt ?? [-1];
     if (!state.pendingRefresh) return;
     const [step, lambda, blocks] = state.pendingRefresh;
-    const reports = unpackReports(state.pendingReports);
+    const flat = unpackReports(state.pendingReports);
     const refresh = () => planRefresh(this.blocks.slice(0, blocks), lambda);
-    this.pending = { step, lambda, blocks, refresh, reports: () => reports };
+    const reports = () => {
+      let begin = 0;
+      return refresh().phases.map(({ jobs }) => flat.slice(begin, (begin += jobs.length)));
+    };
+    this.pending = { step, lambda, blocks, refresh, reports };
   }
 }

@@ -6,33 +6,50 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 
-import type { Activation, CurvatureBlock, Rows, Statistics } from '../curvature/block';
+import type { Activation, BackwardPass, Rows, Statistics } from '../curvature/block';
 import type { WeightedAverage } from '../curvature/curvature';
 import type { Precision } from '../curvature/factor';
+import type { Covered } from '../curvature/structure';
 import type { Host } from '../host/host';
 import type { FloatArray } from '../linalg/jobs';
 import type { Layer, Use } from '../tape/types';
 
-/** A layer of the tape with the block that approximates its part of the Fisher matrix. */
-export interface LayerBlock {
-  layer: Layer;
-  block: CurvatureBlock;
+/** A block with the layers of the tape that it covers, in its order. */
+export interface LayerBlock extends Covered {
   average: WeightedAverage;
 }
 
-/** The tensors whose gradients a block's statistics are made of: outputs of its uses, or its variables themselves. */
-export function gradientTargets({ layer, block }: LayerBlock): tf.Tensor[] {
-  return block.needs === 'scores' ? layer.variables : layer.uses.map((use) => use.output);
+/** The tensors whose gradients a block's statistics are made of, per layer: outputs of its uses, its variables, both or neither. */
+export function gradientTargets({ layers, block }: LayerBlock): tf.Tensor[] {
+  return layers.flatMap((layer, part) => {
+    const { outputGradients, scores } = block.needs[part];
+    return [
+      ...(outputGradients ? layer.uses.map((use) => use.output) : []),
+      ...(scores ? layer.variables : []),
+    ];
+  });
 }
 
-/** What the inputs of the layer were; undefined for blocks that do not ask. */
-export function readActivations(
-  { layer, block }: LayerBlock,
+/** Per layer of a block, what is known from the forward pass; `passes` is empty still. */
+export function readForward(
+  { layers, block }: LayerBlock,
+  examples: number,
   host: Host,
   precision: Precision,
-): Activation[] | undefined {
-  if (block.needs === 'scores') return undefined;
-  return layer.uses.map((use) => readActivation(layer, use, host, precision));
+): Statistics[] {
+  return layers.map((layer, part) => {
+    const { activations, weights } = block.needs[part];
+    return {
+      examples,
+      passes: [],
+      ...(activations
+        ? { activations: layer.uses.map((use) => readActivation(layer, use, host, precision)) }
+        : {}),
+      ...(weights
+        ? { weights: layer.variables.map((variable) => inPrecision(host.read(variable), precision)) }
+        : {}),
+    };
+  });
 }
 
 function readActivation(layer: Layer, use: Use, host: Host, precision: Precision): Activation {
@@ -43,34 +60,43 @@ function readActivation(layer: Layer, use: Use, host: Host, precision: Precision
   return { data, rows: data.length / layer.inputSize, columns: layer.inputSize };
 }
 
-/** Turns the gradients of {@link gradientTargets}, in the same order, into statistics. A missing gradient is one that is zero. */
-export function readGradients(
-  { layer, block }: LayerBlock,
+/**
+ * Per layer of a block one backward pass, from the gradients of {@link gradientTargets} in the same order. A missing gradient is one that
+ * is zero.
+ */
+export function readPass(
+  { layers, block }: LayerBlock,
   gradients: (tf.Tensor | null | undefined)[],
-  examples: number,
+  how: { weight: number; gradientScale: number },
   host: Host,
   precision: Precision,
-): Statistics {
-  const read = (i: number, size: number): FloatArray => {
-    const gradient = gradients[i];
+): BackwardPass[] {
+  let next = 0;
+  const read = (size: number): FloatArray => {
+    const gradient = gradients[next++];
     return inPrecision(gradient ? host.read(gradient) : new Float32Array(size), precision);
   };
-  if (block.needs === 'scores') {
-    return { examples, scores: layer.variables.map((variable, i) => read(i, variable.size)) };
-  }
-  const outputGradients = layer.uses.map((use, i): Rows => {
-    return { data: read(i, use.rows * layer.outputSize), rows: use.rows, columns: layer.outputSize };
+  return layers.map((layer, part) => {
+    const { outputGradients, scores } = block.needs[part];
+    const pass: BackwardPass = { ...how };
+    if (outputGradients) {
+      pass.outputGradients = layer.uses.map((use): Rows => {
+        return { data: read(use.rows * layer.outputSize), rows: use.rows, columns: layer.outputSize };
+      });
+    }
+    if (scores) pass.scores = layer.variables.map((variable) => read(variable.size));
+    return pass;
   });
-  return { examples, outputGradients };
 }
 
 /** Every array that must be finite before the statistics may enter a factor. */
-export function arraysOf(statistics: Statistics): FloatArray[] {
-  const arrays = [...(statistics.scores ?? [])];
-  for (const activation of statistics.activations ?? [])
-    if ('data' in activation) arrays.push(activation.data);
-  for (const rows of statistics.outputGradients ?? []) arrays.push(rows.data);
-  return arrays;
+export function arraysOf({ activations = [], passes }: Statistics): FloatArray[] {
+  const inputs = activations.flatMap((activation) => ('data' in activation ? [activation.data] : []));
+  const gradients = passes.flatMap(({ outputGradients = [], scores = [] }) => [
+    ...outputGradients.map(({ data }) => data),
+    ...scores,
+  ]);
+  return [...inputs, ...gradients];
 }
 
 /** The array itself, or a float64 copy of it. */

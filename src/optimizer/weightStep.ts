@@ -5,7 +5,8 @@
 import type * as tf from '@tensorflow/tfjs';
 
 import { variableSizes, type CurvatureBlock } from '../curvature/block';
-import { multiplyPhases, preconditionPhases, type BlockVectors } from '../curvature/curvature';
+import { multiplyAll, preconditionAll, type BlockVectors } from '../curvature/curvature';
+import { runPhases } from '../curvature/phases';
 import { allocate } from '../curvature/factor';
 import type { Host } from '../host/host';
 import type { FloatArray, Job, Kernels } from '../linalg/jobs';
@@ -140,8 +141,8 @@ export class WeightStep {
       vectors.input[member.index] = inPrecision(gradients[i], this.config.precision);
       vectors.output[member.index] = single ? direction : new Float64Array(direction.length);
     });
-    const reports = this.kernels.run(preconditionPhases(this.completed(blocks)));
-    dots.push(...reports.flat().map(({ dot }) => dot));
+    const products = preconditionAll(this.completed(blocks));
+    dots.push(...products.dots(runPhases(this.kernels, products.phases)));
     if (!single) {
       entries.forEach(({ variable }, i) => {
         const member = this.membership(variable);
@@ -186,10 +187,9 @@ export class WeightStep {
       if (!member?.block.ready) continue;
       vectorsOf(blocks, member.block).input[member.index] = inPrecision(delta, this.config.precision);
     }
-    const curvature = this.kernels
-      .run(multiplyPhases(this.completed(blocks)))
-      .flat()
-      .reduce((sum, { dot }) => sum + dot, 0);
+    const products = multiplyAll(this.completed(blocks));
+    const dots = products.dots(runPhases(this.kernels, products.phases));
+    const curvature = dots.reduce((sum, dot) => sum + dot, 0);
     return (curvature + lambda * square) / 2 + linear;
   }
 

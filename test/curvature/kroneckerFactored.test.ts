@@ -1,6 +1,7 @@
-import type { CurvatureBlock, Statistics } from '../../src/curvature/block';
+import type { CurvatureBlock } from '../../src/curvature/block';
 import { WeightedAverage } from '../../src/curvature/curvature';
 import type { Precision } from '../../src/curvature/factor';
+import { runPhases } from '../../src/curvature/phases';
 import { KroneckerFactoredBlock } from '../../src/curvature/kroneckerFactored';
 import { categorical } from '../../src/fisher/categorical';
 import { backwardVectors } from '../../src/fisher/estimator';
@@ -9,10 +10,16 @@ import type { Likelihood } from '../../src/fisher/likelihood';
 import { randomStream } from '../../src/fisher/random';
 import type { FloatArray, Kernels } from '../../src/linalg/jobs';
 import { kernels } from '../../src/linalg/kernels';
+import {
+  feed,
+  multiplyBy,
+  once,
+  precondition as preconditionBy,
+  refresh,
+  type Batch,
+} from '../support/blocks';
 import { backward, forward, randomInputs, randomNet, score, type DenseNet } from '../support/denseNet';
 import { addOuterProduct, plusDiagonal, relativeError, solve } from '../support/matrices';
-
-const once = { decay: 0, scale: 1 };
 
 function denseBlock(
   inputSize: number,
@@ -33,7 +40,7 @@ function statistics(
   pass: { activations: Float64Array[] },
   gradients: Float64Array[],
   l: number,
-): Statistics {
+): Batch {
   const [n, m] = [net.sizes[l], net.sizes[l + 1]];
   const rows = gradients[l].length / m;
   return {
@@ -47,13 +54,13 @@ function statistics(
 function update(
   kernel: Kernels,
   block: CurvatureBlock,
-  passes: { weight: number; statistics: Statistics }[],
+  passes: { weight: number; statistics: Batch }[],
 ): void {
   const { examples, activations } = passes[0].statistics;
-  kernel.run([block.updateJobs({ examples, activations }, once)]);
-  passes.forEach(({ weight, statistics: { outputGradients } }, i) => {
-    kernel.run([block.updateJobs({ examples, outputGradients }, { decay: i === 0 ? 0 : 1, scale: weight })]);
+  const all = passes.map(({ weight, statistics: { outputGradients } }) => {
+    return { weight, gradientScale: 1, outputGradients };
   });
+  runPhases(kernel, block.updatePhases([{ examples, activations, passes: all }], once));
 }
 
 /** The vectors of the estimator for float64 outputs; they are float32, so the oracle must use the very same ones. */
@@ -101,8 +108,8 @@ describe.each(['cpu', 'reference'] as const)('KroneckerFactoredBlock on the %s k
             data: as((rows as { data: Float64Array }).data),
           })),
           outputGradients: outputGradients!.map((rows) => ({ ...rows, data: as(rows.data as Float64Array) })),
-        } as Statistics;
-        kernel.run([block.updateJobs(converted, once)]);
+        } as Batch;
+        feed(kernel, block, converted, once);
         const s = score(net, pass, gradients, l, 0);
         const exact = new Float64Array(s.length ** 2);
         addOuterProduct(exact, s, 1);
@@ -205,15 +212,15 @@ describe.each(['cpu', 'reference'] as const)('KroneckerFactoredBlock on the %s k
     }; // prettier-ignore
     const outputGradients = [{ data: g, rows: 24, columns: 2 }];
     const convolution = denseBlock(5, 2);
-    kernel.run([
-      convolution.updateJobs(
-        { examples: 2, activations: [{ data: images, geometry }], outputGradients },
-        once,
-      ),
-    ]);
+    feed(
+      kernel,
+      convolution,
+      { examples: 2, activations: [{ data: images, geometry }], outputGradients },
+      once,
+    );
     const dense = denseBlock(5, 2);
     const activations = [{ data: images, rows: 24, columns: 5 }];
-    kernel.run([dense.updateJobs({ examples: 24, activations, outputGradients }, once)]);
+    feed(kernel, dense, { examples: 24, activations, outputGradients }, once);
     expect(
       relativeError(
         convolution.toDense(),
@@ -227,7 +234,7 @@ describe.each(['cpu', 'reference'] as const)('KroneckerFactoredBlock on the %s k
     const block = denseBlock(4, 3);
     const activations = [{ data: randomInputs(20, 4, 12), rows: 20, columns: 4 }];
     const outputGradients = [{ data: randomInputs(20, 3, 13), rows: 20, columns: 3 }];
-    kernel.run([block.updateJobs({ examples: 20, activations, outputGradients }, once)]);
+    feed(kernel, block, { examples: 20, activations, outputGradients }, once);
     const gradient = randomInputs(5, 3, 14);
     expect(
       relativeError(direction(kernel, block, gradient, 1e-30), solve(block.toDense(), gradient)),
@@ -239,7 +246,7 @@ describe.each(['cpu', 'reference'] as const)('KroneckerFactoredBlock on the %s k
     const block = denseBlock(3, 2);
     const activations = [{ data: randomInputs(9, 3, 15), rows: 9, columns: 3 }];
     const outputGradients = [{ data: randomInputs(9, 2, 16), rows: 9, columns: 2 }];
-    kernel.run([block.updateJobs({ examples: 9, activations, outputGradients }, once)]);
+    feed(kernel, block, { examples: 9, activations, outputGradients }, once);
     const { A, G } = block.state();
     const full = (lower: FloatArray, n: number) =>
       Float64Array.from({ length: n * n }, (_, at) => {
@@ -264,17 +271,17 @@ describe.each(['cpu', 'reference'] as const)('KroneckerFactoredBlock on the %s k
     // Oracle: second moments are means over rows, and the weighted average with decay 1 is the plain mean of its terms.
     const a = randomInputs(8, 3, 18);
     const g = randomInputs(8, 2, 19);
-    const rows = (begin: number, end: number): Statistics => ({
+    const rows = (begin: number, end: number): Batch => ({
       examples: end - begin,
       activations: [{ data: a.slice(3 * begin, 3 * end), rows: end - begin, columns: 3 }],
       outputGradients: [{ data: g.slice(2 * begin, 2 * end), rows: end - begin, columns: 2 }],
     });
     const halves = denseBlock(3, 2);
     const average = new WeightedAverage();
-    kernel.run([halves.updateJobs(rows(0, 4), average.advance(1))]);
-    kernel.run([halves.updateJobs(rows(4, 8), average.advance(1))]);
+    feed(kernel, halves, rows(0, 4), average.advance(1));
+    feed(kernel, halves, rows(4, 8), average.advance(1));
     const whole = denseBlock(3, 2);
-    kernel.run([whole.updateJobs(rows(0, 8), once)]);
+    feed(kernel, whole, rows(0, 8), once);
     expect(relativeError(halves.toDense(), whole.toDense())).toBeLessThan(1e-14);
   });
 
@@ -287,7 +294,7 @@ describe.each(['cpu', 'reference'] as const)('KroneckerFactoredBlock on the %s k
     const outputGradients = [{ data: Float64Array.of(1, 1, 1, 1), rows: 4, columns: 1 }];
     for (const data of batches) {
       const activations = [{ data, rows: 4, columns: 2 }];
-      kernel.run([block.updateJobs({ examples: 4, activations, outputGradients }, average.advance(decay))]);
+      feed(kernel, block, { examples: 4, activations, outputGradients }, average.advance(decay));
     }
     const second = (data: Float64Array) => [0, 1, 2, 3].reduce((sum, r) => sum + data[2 * r] ** 2, 0) / 4;
     const expected =
@@ -304,7 +311,7 @@ describe.each(['cpu', 'reference'] as const)('KroneckerFactoredBlock on the %s k
     const embedding = new KroneckerFactoredBlock({
       shape, inputSize: 5, outputSize: 2, bias: false, diagonalInput: true, precision: 'float64',
     }); // prettier-ignore
-    kernel.run([embedding.updateJobs({ examples: 4, activations: [{ indices }], outputGradients }, once)]);
+    feed(kernel, embedding, { examples: 4, activations: [{ indices }], outputGradients }, once);
     const oneHot = new Float64Array(4 * 5);
     indices.forEach((index, r) => (oneHot[5 * r + index] = 1));
     const dense = new KroneckerFactoredBlock({
@@ -314,12 +321,12 @@ describe.each(['cpu', 'reference'] as const)('KroneckerFactoredBlock on the %s k
       bias: false,
       precision: 'float64',
     });
-    kernel.run([
-      dense.updateJobs(
-        { examples: 4, activations: [{ data: oneHot, rows: 4, columns: 5 }], outputGradients },
-        once,
-      ),
-    ]);
+    feed(
+      kernel,
+      dense,
+      { examples: 4, activations: [{ data: oneHot, rows: 4, columns: 5 }], outputGradients },
+      once,
+    );
     expect(relativeError(embedding.toDense(), dense.toDense())).toBeLessThan(1e-15);
     const gradient = randomInputs(5, 2, 24);
     expect(
@@ -331,10 +338,9 @@ describe.each(['cpu', 'reference'] as const)('KroneckerFactoredBlock on the %s k
     const block = denseBlock(3, 2);
     const activations = [{ data: randomInputs(6, 3, 25), rows: 6, columns: 3 }];
     const outputGradients = [{ data: randomInputs(6, 2, 26), rows: 6, columns: 2 }];
-    kernel.run([block.updateJobs({ examples: 6, activations, outputGradients }, once)]);
+    feed(kernel, block, { examples: 6, activations, outputGradients }, once);
     const v = randomInputs(4, 2, 27);
-    const products = [new Float64Array(6), new Float64Array(2)];
-    kernel.run([block.multiplyJobs([v.slice(0, 6), v.slice(6)], products)]);
+    const products = multiplyBy(kernel, block, [v.slice(0, 6), v.slice(6)]);
     const dense = block.toDense();
     const expected = v.map((_, i) => v.reduce((sum, value, j) => sum + dense[i * 8 + j] * value, 0));
     expect(relativeError([...products[0], ...products[1]], expected)).toBeLessThan(1e-13);
@@ -353,7 +359,7 @@ describe.each(['cpu', 'reference'] as const)('KroneckerFactoredBlock on the %s k
         minEigenvalue: NaN,
       })) as never;
 
-    expect(block.install((block.refreshJobs(0.5), failed(2)))).toMatchObject({ failures: 2 });
+    expect(block.install((block.refreshPhases(0.5), failed(2)))).toMatchObject({ failures: 2 });
     const plain = precondition(kernel, block, gradient);
     expect(
       relativeError(
@@ -362,10 +368,10 @@ describe.each(['cpu', 'reference'] as const)('KroneckerFactoredBlock on the %s k
       ),
     ).toBeLessThan(1e-14);
 
-    kernel.run([block.updateJobs({ examples: 4, activations, outputGradients }, once)]);
+    feed(kernel, block, { examples: 4, activations, outputGradients }, once);
     const good = direction(kernel, block, gradient, 0.5);
     block.state().A.fill(NaN);
-    expect(block.install(kernel.run([block.refreshJobs(0.5)])[0]).failures).toBeGreaterThan(0);
+    expect(refresh(kernel, block, 0.5).failures).toBeGreaterThan(0);
     expect(precondition(kernel, block, gradient)).toEqual(good);
   });
 });
@@ -376,7 +382,7 @@ function direction(
   gradient: Float64Array,
   lambda: number,
 ): Float64Array {
-  expect(block.install(kernel.run([block.refreshJobs(lambda)])[0]).failures).toBe(0);
+  expect(refresh(kernel, block, lambda).failures).toBe(0);
   return precondition(kernel, block, gradient);
 }
 
@@ -385,9 +391,7 @@ function precondition(kernel: Kernels, block: CurvatureBlock, gradient: Float64A
   const parts = sizes.map((size, i) =>
     gradient.slice(sizes.slice(0, i).reduce((s, n) => s + n, 0)).slice(0, size),
   );
-  const outs = sizes.map((size) => new Float64Array(size));
-  kernel.run([block.preconditionJobs(parts, outs)]);
-  return Float64Array.from(outs.flatMap((out) => [...out]));
+  return Float64Array.from(preconditionBy(kernel, block, parts).flatMap((out) => [...out]));
 }
 
 /** The exact Fisher block of layer `l` from the scores of every example in every pass. */

@@ -1,6 +1,5 @@
-/** The methods by name: each is a choice of parts and of their defaults. */
-import type { NaturalGradientConfig } from './config';
-import { NaturalGradientOptimizer } from './NaturalGradientOptimizer';
+import type { NaturalGradientOptimizer } from '../NaturalGradientOptimizer';
+import { preset, type PresetConfig } from './preset';
 
 /**
  * K-FAC: natural-gradient descent with one Kronecker-factored block per layer (Martens & Grosse, "Optimizing Neural Networks with
@@ -13,6 +12,6 @@ import { NaturalGradientOptimizer } from './NaturalGradientOptimizer';
  * @param config see {@link NaturalGradientConfig}; every option has a default
  * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value
  */
-export function kfac(config: NaturalGradientConfig = {}): NaturalGradientOptimizer {
-  return new NaturalGradientOptimizer(config);
+export function kfac(config: PresetConfig<'kroneckerFactored'> = {}): NaturalGradientOptimizer {
+  return preset('kroneckerFactored', {}, config);
 }

@@ -1,0 +1,69 @@
+/** Layers z = a~ W whose Fisher block can be a Kronecker product of second moments: which they are, and what such a block must know. */
+import { NatgradError } from '../errors';
+import type { Layer } from '../tape/types';
+import type { KroneckerFactoredOptions } from './kroneckerFactored';
+import { shapeOf, type CommonOptions } from './structure';
+
+/** The reason why a layer cannot be a Kronecker product of second moments, or an empty string. */
+export function whyNotFactored(layer: Layer, { maxFactorSize }: CommonOptions): string {
+  switch (layer.kind) {
+    case 'dense':
+      if (layer.uses.some((use) => use.columns)) return 'its columns are used in separate blocks';
+      if (layer.uses.some((use) => (use.transposed ?? false) !== (layer.uses[0].transposed ?? false))) {
+        return 'it is used both as it is and transposed';
+      }
+      if (layer.uses[0].transposed && layer.variables.length > 1) return 'it is used transposed with a bias';
+      break;
+    case 'conv2d':
+      if (layer.inputSize >= maxFactorSize) {
+        return `its patches of ${layer.inputSize} elements are more than maxFactorSize (${maxFactorSize})`;
+      }
+      break;
+    case 'embedding':
+      break;
+    case 'bias':
+      return layer.reason ?? 'a bias of its own';
+    case 'scaleShift':
+      return 'a scale and shift';
+    case 'depthwiseConv2d':
+      return 'a depthwise kernel has one small block per channel';
+    case 'other':
+      return layer.reason ?? 'the way it is used is not recognised';
+  }
+  if (layer.outputSize > maxFactorSize) {
+    return `its ${layer.outputSize} outputs are more than maxFactorSize (${maxFactorSize})`;
+  }
+  return '';
+}
+
+/**
+ * The sizes of a layer that nothing prevents, with the diagonal of A where it is one-hot or too large.
+ *
+ * @throws NatgradError ERR_NATGRAD_UNSUPPORTED_LAYER where it is too large and `strict` forbids the diagonal
+ */
+export function factoredOptions(
+  layer: Layer,
+  { precision, maxFactorSize, strict }: CommonOptions,
+): KroneckerFactoredOptions {
+  const { inputSize, outputSize } = layer;
+  const bias = layer.variables.length > 1;
+  const shape = shapeOf(layer);
+  const oversized = layer.kind !== 'embedding' && inputSize + (bias ? 1 : 0) > maxFactorSize;
+  if (oversized && strict) {
+    throw new NatgradError(
+      'ERR_NATGRAD_UNSUPPORTED_LAYER',
+      `'${shape.names[0]}' has ${inputSize} inputs, more than maxFactorSize (${maxFactorSize}). ` +
+        'Raise `maxFactorSize`, or set `strict: false` to keep only the diagonal of its input factor.',
+    );
+  }
+  return {
+    shape,
+    inputSize,
+    outputSize,
+    bias,
+    diagonalInput: layer.kind === 'embedding' || oversized,
+    transposed: layer.uses[0].transposed ?? false,
+    precision,
+    reason: oversized ? `${inputSize} inputs are more than maxFactorSize (${maxFactorSize})` : '',
+  };
+}

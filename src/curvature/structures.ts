@@ -1,0 +1,83 @@
+/** The structures by name, with their own options. */
+import { NatgradError } from '../errors';
+import { DiagonalBlock } from './diagonal';
+import { factoredOptions, whyNotFactored } from './factoredLayer';
+import { KroneckerFactoredBlock } from './kroneckerFactored';
+import { shapeOf, type Structure } from './structure';
+
+const kroneckerFactored: Structure = {
+  options: {},
+  obstacle: whyNotFactored,
+  block: (layer, common) => new KroneckerFactoredBlock(factoredOptions(layer, common)),
+};
+
+const diagonal: Structure = {
+  options: {},
+  obstacle: () => '',
+  block: (layer, { precision }) => new DiagonalBlock({ shape: shapeOf(layer), precision }),
+};
+
+export const structures = {
+  kroneckerFactored,
+  diagonal,
+};
+
+type Structures = typeof structures;
+
+export type StructureName = keyof Structures;
+
+type OwnOptions<Name extends StructureName> = Structures[Name] extends Structure<infer Own> ? Own : never;
+
+/** A structure with options of its own. */
+export type StructureOptions = {
+  [Name in StructureName]: { structure: Name } & OwnOptions<Name>;
+}[StructureName];
+
+/** A structure by name, or by name with its options: `{structure: 'kroneckerFactored', …}`. */
+export type CurvatureOption = StructureName | StructureOptions;
+
+/** The structure that an option names, with its options. */
+export function chosen(option: CurvatureOption): { name: StructureName; structure: Structure; own: object } {
+  const { structure: name, ...own } = typeof option === 'string' ? { structure: option } : option;
+  return { name, structure: structures[name], own };
+}
+
+/**
+ * Checks an option that chooses a structure.
+ *
+ * @param name what messages call it, e.g. 'curvature' or 'blocks[0].curvature'
+ * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT naming what is wrong
+ */
+export function requireCurvature(option: unknown, name: string): asserts option is CurvatureOption {
+  if (
+    typeof option !== 'string' &&
+    (typeof option !== 'object' || option === null || Array.isArray(option))
+  ) {
+    throw new NatgradError(
+      'ERR_NATGRAD_TYPE',
+      `${name} is ${String(option)}; give the name of a structure, or an object like {structure: 'kroneckerFactored'}.`,
+    );
+  }
+  const { structure, ...own } = (typeof option === 'string' ? { structure: option } : option) as {
+    structure: string;
+  } & Record<string, unknown>;
+  if (!Object.hasOwn(structures, structure)) {
+    const names = Object.keys(structures).join(', ');
+    refuse(
+      `${typeof option === 'string' ? name : `${name}.structure`} is '${structure}'`,
+      `use one of ${names}`,
+    );
+  }
+  const { options } = structures[structure as StructureName] as Structure<Record<string, unknown>>;
+  for (const [key, value] of Object.entries(own)) {
+    if (!Object.hasOwn(options, key)) {
+      const known = Object.keys(options).join(', ') || 'none';
+      refuse(`${name}.${key} is no option of '${structure}'`, `its options are: ${known}`);
+    }
+    if (value !== undefined) options[key](value, `${name}.${key}`);
+  }
+}
+
+function refuse(what: string, remedy: string): never {
+  throw new NatgradError('ERR_NATGRAD_ARGUMENT', `${what}; ${remedy}.`);
+}

@@ -1,0 +1,2 @@
+/** The methods by name: each is a choice of parts and of their defaults. */
+export { kfac } from './kfac';

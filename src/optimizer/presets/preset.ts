@@ -1,0 +1,27 @@
+import { structures, type StructureName, type StructureOptions } from '../../curvature/structures';
+import type { NaturalGradientConfig } from '../config';
+import { NaturalGradientOptimizer } from '../NaturalGradientOptimizer';
+
+/** Options of a preset: those of the optimizer but for `curvature`, which it chooses, and those of its structure. */
+export type PresetConfig<Name extends StructureName> = Omit<NaturalGradientConfig, 'curvature'> &
+  Omit<Extract<StructureOptions, { structure: Name }>, 'structure'>;
+
+/**
+ * An optimizer with the given structure, and with defaults of its own in place of those of the class.
+ *
+ * @param config what the user gave; wins over `defaults`
+ */
+export function preset<Name extends StructureName>(
+  structure: Name,
+  defaults: Partial<PresetConfig<Name>>,
+  config: PresetConfig<Name>,
+): NaturalGradientOptimizer {
+  if (typeof config !== 'object' || config === null) return new NaturalGradientOptimizer(config);
+  const given = Object.entries<unknown>(config).filter(([, value]) => value !== undefined);
+  const all: Record<string, unknown> = { ...defaults, ...Object.fromEntries(given) };
+  const isOwn = ([name]: [string, unknown]) => Object.hasOwn(structures[structure].options, name);
+  const own = Object.fromEntries(Object.entries(all).filter(isOwn));
+  const common = Object.fromEntries(Object.entries(all).filter((entry) => !isOwn(entry)));
+  const curvature = Object.keys(own).length > 0 ? ({ structure, ...own } as StructureOptions) : structure;
+  return new NaturalGradientOptimizer({ curvature, ...common });
+}
