@@ -22,6 +22,6 @@ export function preset<Name extends StructureName>(
   const isOwn = ([name]: [string, unknown]) => Object.hasOwn(structures[structure].options, name);
   const own = Object.fromEntries(Object.entries(all).filter(isOwn));
   const common = Object.fromEntries(Object.entries(all).filter((entry) => !isOwn(entry)));
-  const curvature = Object.keys(own).length > 0 ? ({ structure, ...own }) : structure;
+  const curvature = Object.keys(own).length > 0 ? { structure, ...own } : structure;
   return new NaturalGradientOptimizer({ curvature, ...common });
 }
