@@ -19,6 +19,9 @@ constexpr int64_t smallSize = 64;
 // Triangles up to this size are inverted by `invertFactor`.
 constexpr int64_t invertFactorSize = 128;
 
+// Second moments of up to this many columns are computed by `gram`.
+constexpr int64_t gramSize = 1024;
+
 template <class T>
 struct Operations {
   // C (m by n) = alpha op(A) op(B) + beta C, with k the inner dimension. With beta = 0, C is not read.
@@ -28,6 +31,12 @@ struct Operations {
   // Lower triangle of C (n by n) = alpha X'X + beta C with X k by n, if `transpose`, else alpha XX' + beta C with X n
   // by k.
   void (*syrk)(bool transpose, int64_t n, int64_t k, T alpha, const T* x, int64_t ldx, T beta, T* c, int64_t ldc);
+
+  // Rows [begin, end) of the lower triangle of C = alpha X'X + beta C, with X k by at least `end` <= gramSize. With beta = 0, C is not
+  // read. `workspace` holds gramWorkspace(begin, end) elements, aligned to 64 bytes. Null where syrk is no slower.
+  void (*gram)(int64_t begin, int64_t end, int64_t k, T alpha, const T* x, int64_t ldx, T beta, T* c, int64_t ldc,
+               T* workspace);
+  int64_t (*gramWorkspace)(int64_t begin, int64_t end);
 
   // C (m by n) = A B if `left`, else B A, with A symmetric and given by its lower triangle.
   void (*symm)(bool left, int64_t m, int64_t n, const T* a, int64_t lda, const T* b, int64_t ldb, T* c, int64_t ldc);

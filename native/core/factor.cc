@@ -43,7 +43,8 @@ class Accumulator {
         begin_(begin),
         end_(end),
         last_(job.homogeneous ? job.factor + columns_ * size_ : nullptr),
-        decay_(static_cast<T>(job.decay)) {
+        decay_(static_cast<T>(job.decay)),
+        packed_(usesGram(operations, end) ? operations.gramWorkspace(begin, end) : 0) {
     if (last_ != nullptr) scale(last_ + begin, end - begin, decay_);
     if (ownsCorner()) scale(last_ + columns_, 1, decay_);
   }
@@ -51,12 +52,7 @@ class Accumulator {
   void add(const T* x, int64_t rows, double scaleOfRows) {
     if (rows == 0) return;
     const T alpha = static_cast<T>(scaleOfRows);
-    const T beta = first_ ? decay_ : T(1);
-    const int64_t count = end_ - begin_;
-    T* band = factor_ + begin_ * size_;
-    if (begin_ > 0)
-      operations_.gemm(true, false, count, begin_, rows, alpha, x + begin_, columns_, x, columns_, beta, band, size_);
-    if (count > 0) operations_.syrk(true, count, rows, alpha, x + begin_, columns_, beta, band + begin_, size_);
+    addProduct(x, rows, alpha, first_ ? decay_ : T(1));
     first_ = false;
     if (last_ == nullptr) return;
     for (int64_t begin = 0; begin < rows; begin += summedRows) {
@@ -72,6 +68,23 @@ class Accumulator {
   }
 
  private:
+  static bool usesGram(const Operations<T>& operations, int64_t end) {
+    return operations.gram != nullptr && end <= gramSize;
+  }
+
+  void addProduct(const T* x, int64_t rows, T alpha, T beta) {
+    const int64_t count = end_ - begin_;
+    if (count == 0) return;
+    if (usesGram(operations_, end_)) {
+      operations_.gram(begin_, end_, rows, alpha, x, columns_, beta, factor_, size_, packed_.data());
+      return;
+    }
+    T* band = factor_ + begin_ * size_;
+    if (begin_ > 0)
+      operations_.gemm(true, false, count, begin_, rows, alpha, x + begin_, columns_, x, columns_, beta, band, size_);
+    operations_.syrk(true, count, rows, alpha, x + begin_, columns_, beta, band + begin_, size_);
+  }
+
   bool ownsCorner() const { return last_ != nullptr && end_ == columns_; }
 
   void addColumnSums(const T* x, int64_t rows, T alpha) {
@@ -96,6 +109,7 @@ class Accumulator {
   T* last_;  // the row of the homogeneous coordinate, or null
   bool first_ = true;
   T decay_;
+  Buffer<T> packed_;  // what gram packs
 };
 
 template <class T>

@@ -131,8 +131,8 @@ TEST("patches and their factors agree with the definition for every stride, padd
 }
 
 TEST("a dense factor agrees with the sum of products, with and without the homogeneous coordinate") {
-  for (const int64_t d : {1, 2, 15, 16, 17, 33, 70}) {
-    for (const int64_t rowCount : {1, 2, 64, 300}) {
+  for (const int64_t d : {1, 2, 15, 16, 17, 33, 47, 48, 49, 70, 97, 145}) {
+    for (const int64_t rowCount : {1, 2, 64, 191, 192, 193, 400}) {
       for (const bool homogeneous : {false, true}) {
         const int64_t size = d + (homogeneous ? 1 : 0);
         const std::vector<float> x = normal<float>(rowCount * d, 3);

@@ -1,5 +1,6 @@
 // Included once by each instruction set's file, which defines NATGRAD_SIMD.
 #include "cpu/simd/elementwise.h"
+#include "cpu/simd/gram.h"
 #include "cpu/simd/kernels.h"
 #include "cpu/simd/smallInverse.h"
 #include "cpu/simd/symmetric.h"
@@ -11,6 +12,13 @@ namespace {
 
 template <class T>
 void fill(Operations<T>& operations) {
+#if defined(__FMA__)
+  operations.gram = gram<T>;
+  operations.gramWorkspace = gramWorkspace<T>;
+#else
+  operations.gram = nullptr;
+  operations.gramWorkspace = nullptr;
+#endif
   operations.invertSmall = invertSmall<T>;
   operations.invertSmallWorkspace = invertSmallWorkspace<T>;
   operations.invertFactor = invertFactor<T>;

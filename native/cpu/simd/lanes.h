@@ -50,7 +50,21 @@ inline void store(T* p, LanesOf<T> v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
-// The first `count` lanes from memory, the others zero.
+// The first `count` lanes from memory, the others zero; and the first `count` lanes to memory. At least one, at most all.
+#if defined(__AVX512F__)
+inline LanesOf<float> loadPart(const float* p, int64_t count) {
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>(0xffff >> (16 - count)), p);
+}
+inline LanesOf<double> loadPart(const double* p, int64_t count) {
+  return _mm512_maskz_loadu_pd(static_cast<__mmask8>(0xff >> (8 - count)), p);
+}
+inline void storePart(float* p, LanesOf<float> v, int64_t count) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>(0xffff >> (16 - count)), v);
+}
+inline void storePart(double* p, LanesOf<double> v, int64_t count) {
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>(0xff >> (8 - count)), v);
+}
+#else
 template <class T>
 inline LanesOf<T> loadPart(const T* p, int64_t count) {
   if (count == width<T>) return load(p);
@@ -64,6 +78,7 @@ inline void storePart(T* p, LanesOf<T> v, int64_t count) {
   if (count == width<T>) return store(p, v);
   __builtin_memcpy(p, &v, static_cast<size_t>(count) * sizeof(T));
 }
+#endif
 
 template <class T>
 inline LanesOf<T> broadcast(T x) {

@@ -1,4 +1,9 @@
-import { structures, type StructureName, type StructureOptions } from '../../curvature/structures';
+import {
+  structures,
+  type CurvatureOption,
+  type StructureName,
+  type StructureOptions,
+} from '../../curvature/structures';
 import type { NaturalGradientConfig } from '../config';
 import { NaturalGradientOptimizer } from '../NaturalGradientOptimizer';
 
@@ -23,5 +28,5 @@ export function preset<Name extends StructureName>(
   const own = Object.fromEntries(Object.entries(all).filter(isOwn));
   const common = Object.fromEntries(Object.entries(all).filter((entry) => !isOwn(entry)));
   const curvature = Object.keys(own).length > 0 ? { structure, ...own } : structure;
-  return new NaturalGradientOptimizer({ curvature, ...common });
+  return new NaturalGradientOptimizer({ ...common, curvature: curvature as CurvatureOption });
 }
