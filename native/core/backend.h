@@ -11,7 +11,7 @@
 
 namespace natgrad {
 
-constexpr uint32_t backendAbiVersion = 1;
+constexpr uint32_t backendAbiVersion = 2;
 
 // Matrices up to this size are inverted by `invertSmall`.
 constexpr int64_t smallSize = 64;
@@ -86,6 +86,11 @@ struct Operations {
 
   // out = diagonal * input, elementwise; returns the inner product of input and out, accumulated in float64.
   double (*scale)(const T* diagonal, const T* input, T* out, int64_t size);
+
+  // out = left * (right + offset), or left / (right + offset), elementwise; returns the inner product of left and out,
+  // accumulated in float64. `out` may be `left` or `right`.
+  double (*multiply)(const T* left, const T* right, T offset, T* out, int64_t size);
+  double (*divide)(const T* left, const T* right, T offset, T* out, int64_t size);
 
   // velocity = momentum velocity + step direction; weights = shrink weights + velocity. Without a velocity (null), the
   // step is added to the weights directly.

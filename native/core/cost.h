@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/jobs.h"
+#include "core/rows.h"
 
 namespace natgrad {
 
@@ -12,8 +13,7 @@ inline double cube(int64_t n) { return static_cast<double>(n) * static_cast<doub
 template <class T>
 double cost(const FactorJob<T>& job) {
   double rows = 0;
-  for (const FactorInput<T>& input : job.inputs)
-    rows += static_cast<double>(input.patches ? input.geometry.patches() : input.rows);
+  for (const FactorInput<T>& input : job.inputs) rows += static_cast<double>(rowCount(input));
   return rows * static_cast<double>(job.size) * static_cast<double>(job.size);
 }
 
@@ -67,6 +67,36 @@ double cost(const UpdateJob<T>& job) {
 template <class T>
 double cost(const CombineJob<T>& job) {
   return static_cast<double>(job.size) * static_cast<double>(job.terms.size());
+}
+
+template <class T>
+double cost(const ProductJob<T>& job) {
+  const double products = static_cast<double>(job.count) * static_cast<double>(job.rows);
+  return 2 * products * static_cast<double>(job.inner) * static_cast<double>(job.columns);
+}
+
+template <class T>
+double cost(const ElementwiseJob<T>& job) {
+  return static_cast<double>(job.size);
+}
+
+template <class T>
+double cost(const DotJob<T>& job) {
+  return static_cast<double>(job.size);
+}
+
+template <class T>
+double cost(const ScoresJob<T>& job) {
+  const double elements = static_cast<double>(columnCount(job.activation)) * static_cast<double>(job.outputs);
+  return 2 * static_cast<double>(std::max(rowCount(job.activation), job.examples)) * elements;
+}
+
+template <class T>
+double cost(const UnitFactorsJob<T>& job) {
+  double rows = 0;
+  for (const UnitFactorInput<T>& input : job.inputs) rows += static_cast<double>(rowCount(input));
+  const double size = static_cast<double>(job.size);
+  return (rows + 1) * size * size * static_cast<double>(job.count);
 }
 
 }  // namespace natgrad

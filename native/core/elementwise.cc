@@ -36,13 +36,25 @@ Report compute(const Backend& backend, const CombineJob<T>& job) {
 }
 
 template <class T>
-Report compute(const Backend& backend, const DiagonalInverseJob<T>& job) {
+Report compute(const Backend& backend, const ElementwiseJob<T>& job) {
+  const Operations<T>& ops = operations<T>(backend);
+  const auto pass = job.how == Elementwise::multiply ? ops.multiply : ops.divide;
   Report report;
-  if (operations<T>(backend).firstNonFinite(job.diagonal, job.size) >= 0) {
-    report.status = Status::notFinite;
-    report.converged = false;
-    return report;
-  }
+  report.dot = pass(job.left, job.right, static_cast<T>(job.offset), job.out, job.size);
+  return report;
+}
+
+template <class T>
+Report compute(const Backend& backend, const DotJob<T>& job) {
+  Report report;
+  report.dot = operations<T>(backend).dot(job.left, job.right, job.size);
+  return report;
+}
+
+template <class T>
+Report compute(const Backend& backend, const DiagonalInverseJob<T>& job) {
+  if (operations<T>(backend).firstNonFinite(job.diagonal, job.size) >= 0) return failure(Status::notFinite);
+  Report report;
   double trace = 0;
   double least = std::numeric_limits<double>::infinity();
   for (int64_t i = 0; i < job.size; ++i) {
@@ -63,10 +75,12 @@ Report compute(const Backend& backend, const DiagonalInverseJob<T>& job) {
   return report;
 }
 
-#define NATGRAD_INSTANTIATE(T)                                      \
-  template Report compute<T>(const Backend&, const ScaleJob<T>&);   \
-  template Report compute<T>(const Backend&, const UpdateJob<T>&);  \
-  template Report compute<T>(const Backend&, const CombineJob<T>&); \
+#define NATGRAD_INSTANTIATE(T)                                          \
+  template Report compute<T>(const Backend&, const ScaleJob<T>&);       \
+  template Report compute<T>(const Backend&, const UpdateJob<T>&);      \
+  template Report compute<T>(const Backend&, const CombineJob<T>&);     \
+  template Report compute<T>(const Backend&, const ElementwiseJob<T>&); \
+  template Report compute<T>(const Backend&, const DotJob<T>&);         \
   template Report compute<T>(const Backend&, const DiagonalInverseJob<T>&);
 NATGRAD_INSTANTIATE(float)
 NATGRAD_INSTANTIATE(double)

@@ -5,28 +5,16 @@
 
 #include "core/buffer.h"
 #include "core/cost.h"
-#include "core/patches.h"
+#include "core/keep.h"
+#include "core/rows.h"
 
 namespace natgrad {
 
 namespace {
 
-// Rows are taken in panels: patches because they are formed one panel at a time and should still be in the second-level
-// cache when they are multiplied, dense rows because BLAS counts in 32 bits.
-constexpr int64_t denseRows = int64_t{1} << 20;
-
-// Long sums are split so that rounding does not grow with the number of rows.
-constexpr int64_t summedRows = 512;
-
 template <class T>
 int64_t columnsOf(const FactorJob<T>& job) {
   return job.homogeneous ? job.size - 1 : job.size;
-}
-
-template <class T>
-int64_t patchRows(int64_t columns) {
-  constexpr int64_t cacheBytes = int64_t{1} << 20;
-  return std::clamp<int64_t>(cacheBytes / std::max<int64_t>(1, columns * static_cast<int64_t>(sizeof(T))), 256, 2048);
 }
 
 // Rows [begin, end) of X'X, and those columns of the row below it, while rows are added to X: C = [X 1]'[X 1] has X'X
@@ -45,8 +33,8 @@ class Accumulator {
         last_(job.homogeneous ? job.factor + columns_ * size_ : nullptr),
         decay_(static_cast<T>(job.decay)),
         packed_(usesGram(operations, end) ? operations.gramWorkspace(begin, end) : 0) {
-    if (last_ != nullptr) scale(last_ + begin, end - begin, decay_);
-    if (ownsCorner()) scale(last_ + columns_, 1, decay_);
+    if (last_ != nullptr) keep(last_ + begin, end - begin, decay_);
+    if (ownsCorner()) keep(last_ + columns_, 1, decay_);
   }
 
   void add(const T* x, int64_t rows, double scaleOfRows) {
@@ -64,7 +52,7 @@ class Accumulator {
   // If there was no row to let the decay ride along with.
   void finish() {
     if (!first_) return;
-    for (int64_t i = begin_; i < end_; ++i) scale(factor_ + i * size_, i + 1, decay_);
+    for (int64_t i = begin_; i < end_; ++i) keep(factor_ + i * size_, i + 1, decay_);
   }
 
  private:
@@ -98,11 +86,6 @@ class Accumulator {
     }
   }
 
-  static void scale(T* x, int64_t count, T factor) {
-    // As in BLAS, zero means that what was there does not matter.
-    for (int64_t i = 0; i < count; ++i) x[i] = factor == T(0) ? T(0) : x[i] * factor;
-  }
-
   const Operations<T>& operations_;
   T* factor_;
   int64_t size_, columns_, begin_, end_;
@@ -112,33 +95,16 @@ class Accumulator {
   Buffer<T> packed_;  // what gram packs
 };
 
-template <class T>
-int64_t elements(const FactorInput<T>& input) {
-  const ConvGeometry& g = input.geometry;
-  return input.patches ? g.batch * g.inHeight * g.inWidth * g.channels : input.rows * input.columns;
-}
-
-template <class T>
-bool formsPatches(const FactorInput<T>& input) {
-  return input.patches && !patchesAreInput(input.geometry);
-}
-
 // Patches would have to be formed again for every part.
 template <class T>
 int64_t partsOf(const FactorJob<T>& job) {
   constexpr double operations = 6e6;
   constexpr int64_t rows = 256;
   constexpr int64_t most = 4;
-  if (std::any_of(job.inputs.begin(), job.inputs.end(), formsPatches<T>)) return 1;
+  const auto forms = [](const FactorInput<T>& input) { return formsPatches(input); };
+  if (std::any_of(job.inputs.begin(), job.inputs.end(), forms)) return 1;
   const int64_t worthwhile = static_cast<int64_t>(std::min<double>(most, cost(job) / operations));
   return std::clamp<int64_t>(job.size / rows, 1, std::max<int64_t>(1, worthwhile));
-}
-
-Report notFiniteReport() {
-  Report report;
-  report.status = Status::notFinite;
-  report.converged = false;
-  return report;
 }
 
 }  // namespace
@@ -151,7 +117,7 @@ template <class T>
 bool FactorParts<T>::inputsAreFinite() {
   std::call_once(examined_, [this] {
     finite_ = std::all_of(job_.inputs.begin(), job_.inputs.end(), [this](const FactorInput<T>& input) {
-      return ops_.firstNonFinite(input.data, elements(input)) < 0;
+      return isFinite(ops_, input);
     });
   });
   return finite_;
@@ -169,33 +135,15 @@ int64_t FactorParts<T>::firstRow(int64_t part) const {
 
 template <class T>
 Report FactorParts<T>::compute(int64_t part) {
-  if (!inputsAreFinite()) return notFiniteReport();
+  if (!inputsAreFinite()) return failure(Status::notFinite);
   if (job_.size == 0) return Report();
   int64_t panel = 0;
-  for (const FactorInput<T>& input : job_.inputs) {
-    if (!formsPatches(input)) continue;
-    const int64_t columns = input.geometry.patchSize();
-    panel = std::max(panel, columns * std::min(patchRows<T>(columns), input.geometry.patches()));
-  }
+  for (const FactorInput<T>& input : job_.inputs) panel = std::max(panel, panelElements(input, rowCount(input)));
   Buffer<T> patches(panel);
   Accumulator<T> factor(ops_, job_, firstRow(part), firstRow(part + 1));
   for (const FactorInput<T>& input : job_.inputs) {
-    if (!formsPatches(input)) {
-      const int64_t rows = input.patches ? input.geometry.patches() : input.rows;
-      const int64_t columns = input.patches ? input.geometry.channels : input.columns;
-      for (int64_t begin = 0; begin < rows; begin += denseRows) {
-        factor.add(input.data + begin * columns, std::min(denseRows, rows - begin), input.scale);
-      }
-      continue;
-    }
-    const int64_t rows = input.geometry.patches();
-    const int64_t columns = input.geometry.patchSize();
-    const int64_t step = patchRows<T>(columns);
-    for (int64_t begin = 0; begin < rows; begin += step) {
-      const int64_t count = std::min(step, rows - begin);
-      formPatches(input.data, input.geometry, begin, count, patches.data(), columns);
-      factor.add(patches.data(), count, input.scale);
-    }
+    eachPanel(input, 0, rowCount(input), patches.data(),
+              [&](const T* x, int64_t, int64_t rows) { factor.add(x, rows, input.scale); });
   }
   factor.finish();
   return Report();
@@ -205,7 +153,7 @@ template <class T>
 Report compute(const Backend& backend, const DiagonalFactorJob<T>& job) {
   const Operations<T>& ops = operations<T>(backend);
   for (const DiagonalFactorInput<T>& input : job.inputs) {
-    if (input.data != nullptr && ops.firstNonFinite(input.data, input.rows * job.size) >= 0) return notFiniteReport();
+    if (input.data != nullptr && ops.firstNonFinite(input.data, input.rows * job.size) >= 0) return failure(Status::notFinite);
   }
   Buffer<double> totals(job.size);
   Buffer<T> sums(job.size);

@@ -24,6 +24,14 @@ struct Report {
   double dot = 0;
 };
 
+// Of a job that has written nothing.
+inline Report failure(Status status) {
+  Report report;
+  report.status = status;
+  report.converged = false;
+  return report;
+}
+
 struct ConvGeometry {
   int64_t batch, inHeight, inWidth, channels;
   int64_t kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth;
@@ -33,12 +41,17 @@ struct ConvGeometry {
   int64_t patches() const { return batch * outHeight * outWidth; }
 };
 
+// The rows of a matrix: dense, or the patches of images.
 template <class T>
-struct FactorInput {
+struct Rows {
   const T* data;
-  int64_t rows, columns;  // of a dense input; unused for patches
+  int64_t rows, columns;  // of a dense matrix; unused for patches
   bool patches;
-  ConvGeometry geometry;  // of patches; unused for a dense input
+  ConvGeometry geometry;  // of patches; unused for a dense matrix
+};
+
+template <class T>
+struct FactorInput : Rows<T> {
   double scale;
 };
 
@@ -132,6 +145,8 @@ struct KroneckerJob {
   const T* inputLast;  // null when V is all in input
   T* out;
   T* outLast;
+  bool leftTransposed = false;  // of a full left factor
+  bool rightTransposed = false;
 };
 
 template <class T>
@@ -165,8 +180,66 @@ struct CombineJob {
 };
 
 template <class T>
+struct ProductJob {
+  const T* left;
+  const T* right;
+  int64_t rows, inner, columns;
+  bool transposeLeft, transposeRight;
+  double scale, keep;
+  T* out;
+  int64_t count = 1;  // of products, the matrices of each after those of the one before
+};
+
+enum class Elementwise : int32_t { multiply, divide };
+
+template <class T>
+struct ElementwiseJob {
+  Elementwise how;
+  const T* left;
+  const T* right;
+  double offset;
+  T* out;  // may be left or right
+  int64_t size;
+};
+
+template <class T>
+struct DotJob {
+  const T* left;
+  const T* right;
+  int64_t size;
+};
+
+template <class T>
+struct ScoresJob {
+  Rows<T> activation;
+  const T* outputGradient;  // as many rows as the activation
+  int64_t outputs;
+  int64_t examples;  // divides the number of rows
+  bool homogeneous;
+  double scale, keep;
+  T* out;
+};
+
+template <class T>
+struct UnitFactorInput : Rows<T> {
+  double scale;
+  const T* gradients;  // as many rows, of one element for each unit
+};
+
+template <class T>
+struct UnitFactorsJob {
+  std::vector<UnitFactorInput<T>> inputs;
+  bool homogeneous;
+  double decay;
+  T* factors;
+  int64_t size;
+  int64_t count;
+};
+
+template <class T>
 using TypedJob = std::variant<FactorJob<T>, DiagonalFactorJob<T>, InverseJob<T>, DiagonalInverseJob<T>, InverseRootJob<T>,
-                              EighJob<T>, KroneckerJob<T>, ScaleJob<T>, UpdateJob<T>, CombineJob<T>>;
+                              EighJob<T>, KroneckerJob<T>, ScaleJob<T>, UpdateJob<T>, CombineJob<T>, ProductJob<T>,
+                              ElementwiseJob<T>, DotJob<T>, ScoresJob<T>, UnitFactorsJob<T>>;
 using Job = std::variant<TypedJob<float>, TypedJob<double>>;
 using Phase = std::vector<Job>;
 using Phases = std::vector<Phase>;

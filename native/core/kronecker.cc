@@ -34,13 +34,18 @@ void KroneckerParts<T>::multiplyLeft(int64_t begin, int64_t rows, T* product) co
   const int64_t n = job_.rightSize;
   const int64_t together = job_.inputLast == nullptr ? m : m - 1;
   if (job_.leftForm == MatrixForm::full) {
-    const T* left = job_.left + begin * m;
+    // How far it is from one row of the factor to the next, and from one column.
+    const int64_t down = job_.leftTransposed ? 1 : m;
+    const int64_t across = job_.leftTransposed ? m : 1;
+    const T* left = job_.left + begin * down;
     if (together < m) {
       for (int64_t i = 0; i < rows; ++i) {
-        for (int64_t j = 0; j < n; ++j) product[i * n + j] = left[i * m + together] * job_.inputLast[j];
+        const T last = left[i * down + together * across];
+        for (int64_t j = 0; j < n; ++j) product[i * n + j] = last * job_.inputLast[j];
       }
     }
-    ops_.gemm(false, false, rows, n, together, T(1), left, m, job_.input, n, T(together < m ? 1 : 0), product, n);
+    ops_.gemm(job_.leftTransposed, false, rows, n, together, T(1), left, m, job_.input, n, T(together < m ? 1 : 0),
+              product, n);
   } else if (job_.leftForm == MatrixForm::diagonal) {
     for (int64_t i = 0; i < rows; ++i) {
       const T* v = begin + i < together ? job_.input + (begin + i) * n : job_.inputLast;
@@ -62,7 +67,7 @@ void KroneckerParts<T>::multiplyRight(const T* product, int64_t rows, T* out) co
   const int64_t n = job_.rightSize;
   switch (job_.rightForm) {
     case MatrixForm::full:
-      ops_.gemm(false, false, rows, n, n, T(1), product, n, job_.right, n, T(0), out, n);
+      ops_.gemm(false, job_.rightTransposed, rows, n, n, T(1), product, n, job_.right, n, T(0), out, n);
       break;
     case MatrixForm::lower:
       ops_.symm(false, rows, n, job_.right, n, product, n, out, n);

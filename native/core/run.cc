@@ -15,18 +15,17 @@
 #include "core/inverse.h"
 #include "core/jobs.h"
 #include "core/kronecker.h"
+#include "core/product.h"
 #include "core/root.h"
+#include "core/scores.h"
 #include "core/threadPool.h"
+#include "core/unitFactors.h"
 
 namespace natgrad {
 
 namespace {
 
-void markOutOfMemory(Report& report) {
-  report = Report();
-  report.status = Status::outOfMemory;
-  report.converged = false;
-}
+void markOutOfMemory(Report& report) { report = failure(Status::outOfMemory); }
 
 // A job that is done in parts, each a task with a report of its own.
 struct Split {
@@ -95,6 +94,12 @@ class TypedTasks {
   void addJob(const KroneckerJob<T>& job, Report& report) { addParts<KroneckerParts<T>>(job, report); }
 
   void addJob(const FactorJob<T>& job, Report& report) { addParts<FactorParts<T>>(job, report); }
+
+  void addJob(const ProductJob<T>& job, Report& report) { addParts<ProductParts<T>>(job, report); }
+
+  void addJob(const ScoresJob<T>& job, Report& report) { addParts<ScoresParts<T>>(job, report); }
+
+  void addJob(const UnitFactorsJob<T>& job, Report& report) { addParts<UnitFactorsParts<T>>(job, report); }
 
   void addJob(const InverseJob<T>& job, Report& report) {
     if (job.count == 1) return addInverses(job, 1, &report);

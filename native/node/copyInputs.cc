@@ -9,16 +9,6 @@ namespace natgrad {
 
 namespace {
 
-// Jobs whose inputs are copied by `submit`.
-template <class Kind>
-constexpr bool hasIndices = false;
-template <class T>
-constexpr bool hasIndices<DiagonalFactorJob<T>> = true;
-template <class Kind>
-constexpr bool hasFactorInputs = hasIndices<Kind>;
-template <class T>
-constexpr bool hasFactorInputs<FactorJob<T>> = true;
-
 // Work whose inputs were moved to copies: where each one went, by phase and address.
 using Moved = std::map<std::pair<int64_t, uintptr_t>, std::byte*>;
 
@@ -28,14 +18,35 @@ void redirect(const Moved& moved, int64_t phase, const T*& data) {
   if (data && found != moved.end()) data = reinterpret_cast<const T*>(found->second);
 }
 
+// The inputs of the jobs whose inputs are copied, and of no others.
 template <class Kind>
-void redirectInputs(const Moved& moved, int64_t phase, Kind& job) {
-  if constexpr (hasFactorInputs<Kind>) {
-    for (auto& input : job.inputs) {
-      redirect(moved, phase, input.data);
-      if constexpr (hasIndices<Kind>) redirect(moved, phase, input.indices);
-    }
+void redirectInputs(const Moved&, int64_t, Kind&) {}
+
+template <class T>
+void redirectInputs(const Moved& moved, int64_t phase, FactorJob<T>& job) {
+  for (FactorInput<T>& input : job.inputs) redirect(moved, phase, input.data);
+}
+
+template <class T>
+void redirectInputs(const Moved& moved, int64_t phase, DiagonalFactorJob<T>& job) {
+  for (DiagonalFactorInput<T>& input : job.inputs) {
+    redirect(moved, phase, input.data);
+    redirect(moved, phase, input.indices);
   }
+}
+
+template <class T>
+void redirectInputs(const Moved& moved, int64_t phase, UnitFactorsJob<T>& job) {
+  for (UnitFactorInput<T>& input : job.inputs) {
+    redirect(moved, phase, input.data);
+    redirect(moved, phase, input.gradients);
+  }
+}
+
+template <class T>
+void redirectInputs(const Moved& moved, int64_t phase, ScoresJob<T>& job) {
+  redirect(moved, phase, job.activation.data);
+  redirect(moved, phase, job.outputGradient);
 }
 
 }  // namespace
@@ -49,7 +60,7 @@ void keepIntermediateInputs(Work& work) {
   }
 }
 
-std::vector<Buffer<std::byte>> copyFactorInputs(Work& work) {
+std::vector<Buffer<std::byte>> copyInputs(Work& work) {
   // Inputs that start at one address share a copy that is long enough for each.
   std::map<std::pair<int64_t, uintptr_t>, size_t> lengths;
   for (const Access& access : work.accesses) {

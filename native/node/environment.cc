@@ -71,7 +71,7 @@ std::shared_ptr<Handed> Environment::submit(napi_value phases) {
 
   auto handed = std::make_shared<Handed>();
   handed->submission = std::make_shared<Submission>();
-  handed->submission->copies = copyFactorInputs(work);
+  handed->submission->copies = copyInputs(work);
   handed->submission->phases = std::move(work.phases);
   // JavaScript goes on meanwhile and needs a processor too.
   handed->submission->threads = std::max(threads - 1, 1);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,8 +15,8 @@
 
 namespace natgrad {
 
-// How a job uses an array: `term` is read and may be what the job writes; `copied` is read, by `submit` only before it returns.
-enum class Mode { read, write, term, copied };
+// How a job uses an array: `inPlace` is read and may be what the job writes; `copied` is read, by `submit` only before it returns.
+enum class Mode { read, write, inPlace, copied };
 
 // Reads the fields of one object of a job. Says where it is only when it has to complain.
 class Fields {
@@ -79,6 +80,12 @@ class Fields {
     return result;
   }
 
+  // A flag that may be left out, and then is false.
+  bool optionalFlag(const char* name) const { return optional(name) && flag(name); }
+
+  // The number of matrices of a stack; one, if it is left out.
+  int64_t stackCount(const char* name) const { return optional(name) ? integer(name, 0, maxLength) : 1; }
+
   // The value that goes with a name; `choices` are pairs of both.
   template <class Value, size_t count>
   Value choice(const char* name, const std::pair<const char*, Value> (&choices)[count]) const {
@@ -111,10 +118,19 @@ class Fields {
       Place place = place_;
       place.name = name;
       phase_.push_back({begin, begin + static_cast<uintptr_t>(view.length) * sizeof(T), mode == Mode::write,
-                        mode == Mode::copied, mode == Mode::term, place});
+                        mode == Mode::copied, mode == Mode::inPlace, place});
       work_.buffers.push_back(view.buffer);
     }
     return {static_cast<T*>(view.data), view.length};
+  }
+
+  // How many elements an array of these sizes has. None has more than numbers can count.
+  int64_t elements(const char* name, std::initializer_list<int64_t> sizes) const {
+    double product = 1;
+    for (const int64_t size : sizes) product *= static_cast<double>(size);
+    constexpr double exact = 9007199254740991.0;
+    if (product > exact) fail(env_, errShape, at(name)() + " would have more than 9007199254740991 elements");
+    return static_cast<int64_t>(product);
   }
 
   template <class T>
@@ -155,6 +171,9 @@ class Fields {
       read(fields);
     }
   }
+
+  // Of the object itself.
+  std::string path() const { return place_.text(); }
 
   [[noreturn]] void complain(const char* code, const char* name, const std::string& what) const {
     fail(env_, code, at(name)() + what);

@@ -22,7 +22,7 @@ void checkOverlaps(Napi::Env env, std::vector<Access>& phase) {
       const Access &a = phase[i], &b = phase[j];
       if (!a.write && !b.write) continue;
       const bool ownTerm = a.place.job == b.place.job && a.begin == b.begin && a.end == b.end &&
-                           (a.combineTerm || b.combineTerm) && !(a.write && b.write);
+                           (a.inPlace || b.inPlace) && !(a.write && b.write);
       if (ownTerm) continue;
       const Access &written = a.write ? a : b, &other = a.write ? b : a;
       fail(env, errBuffer, written.place.text() + " is written and overlaps " + other.place.text() +

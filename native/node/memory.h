@@ -25,14 +25,14 @@ struct Place {
 struct Access {
   uintptr_t begin, end;
   bool write;
-  bool copied;       // the work has its own copy: only the copying itself reads this
-  bool combineTerm;  // may coincide with what its own job writes
+  bool copied;   // the work has its own copy: only the copying itself reads this
+  bool inPlace;  // may coincide with what its own job writes
   Place place;
 
   bool overlaps(const Access& other) const { return begin < other.end && other.begin < end; }
 };
 
-// What a job writes no other job of its phase may read or write, and the job itself may read only as a term of `combine`.
+// What a job writes no other job of its phase may read or write, and the job itself may read only what may be worked on in place.
 // Throws ERR_NATGRAD_BUFFER. Sorts the accesses of the phase.
 void checkOverlaps(Napi::Env env, std::vector<Access>& phase);
 

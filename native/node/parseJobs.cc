@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/rows.h"
 #include "node/fields.h"
 
 namespace natgrad {
@@ -59,6 +60,31 @@ ConvGeometry parseGeometry(Fields& input) {
 }
 
 template <class T>
+Rows<T> parseRows(Fields& fields) {
+  Rows<T> x{};
+  x.patches = fields.optional("geometry") != nullptr;
+  if (x.patches) {
+    x.geometry = parseGeometry(fields);
+    const ConvGeometry& g = x.geometry;
+    x.data = fields.array<T>("data", g.batch * g.inHeight * g.inWidth * g.channels, Mode::copied).first;
+  } else {
+    x.rows = fields.integer("rows", 0, maxLength);
+    x.columns = fields.integer("columns", 0, maxLength);
+    x.data = fields.array<T>("data", fields.elements("data", {x.rows, x.columns}), Mode::copied).first;
+  }
+  return x;
+}
+
+template <class T>
+void checkSize(const Fields& input, const Rows<T>& x, bool homogeneous, int64_t size) {
+  const int64_t columns = columnCount(x);
+  if (columns + (homogeneous ? 1 : 0) == size) return;
+  input.complain(errShape, nullptr,
+                 " has " + std::to_string(columns) + " columns" + (homogeneous ? " and a 1 appended" : "") +
+                     ", but the job's size is " + std::to_string(size));
+}
+
+template <class T>
 TypedJob<T> parseFactor(Fields& job) {
   FactorJob<T> result{};
   result.homogeneous = job.flag("homogeneous");
@@ -66,26 +92,56 @@ TypedJob<T> parseFactor(Fields& job) {
   result.size = job.matrixSize("size");
   result.factor = job.output<T>("factor", result.size * result.size);
   job.each("inputs", [&](Fields& fields) {
-    FactorInput<T> input{};
-    input.scale = fields.number("scale");
-    input.patches = fields.optional("geometry") != nullptr;
-    int64_t columns = 0;
-    if (input.patches) {
-      input.geometry = parseGeometry(fields);
-      const ConvGeometry& g = input.geometry;
-      input.data = fields.array<T>("data", g.batch * g.inHeight * g.inWidth * g.channels, Mode::copied).first;
-      columns = g.patchSize();
-    } else {
-      input.rows = fields.integer("rows", 0, maxLength);
-      input.columns = columns = fields.integer("columns", 0, maxLength);
-      input.data = fields.array<T>("data", input.rows * columns, Mode::copied).first;
-    }
-    if (columns + (result.homogeneous ? 1 : 0) != result.size) {
-      fields.complain(errShape, nullptr,
-                      " has " + std::to_string(columns) + " columns" + (result.homogeneous ? " and a 1 appended" : "") +
-                          ", but the job's size is " + std::to_string(result.size));
-    }
-    result.inputs.push_back(input);
+    const double scale = fields.number("scale");
+    const Rows<T> x = parseRows<T>(fields);
+    checkSize(fields, x, result.homogeneous, result.size);
+    result.inputs.push_back({x, scale});
+  });
+  return result;
+}
+
+template <class T>
+TypedJob<T> parseScores(Fields& job) {
+  ScoresJob<T> result{};
+  result.homogeneous = job.flag("homogeneous");
+  result.examples = job.integer("examples", 0, maxLength);
+  result.scale = job.number("scale");
+  result.keep = job.number("keep");
+  Fields activation = job.part("activation");
+  result.activation = parseRows<T>(activation);
+  const int64_t rows = rowCount(result.activation);
+  Fields gradient = job.part("outputGradient");
+  const int64_t gradientRows = gradient.integer("rows", 0, maxLength);
+  result.outputs = gradient.integer("columns", 0, maxLength);
+  const int64_t length = gradient.elements("data", {gradientRows, result.outputs});
+  result.outputGradient = gradient.array<T>("data", length, Mode::copied).first;
+  if (gradientRows != rows) {
+    gradient.complain(errShape, nullptr, " has " + std::to_string(gradientRows) + " rows, but " + activation.path() +
+                                             " has " + std::to_string(rows));
+  }
+  if (result.examples == 0 ? rows != 0 : rows % result.examples != 0) {
+    activation.complain(errShape, nullptr, " has " + std::to_string(rows) + " rows, which " +
+                                               std::to_string(result.examples) + " examples cannot share evenly");
+  }
+  const int64_t size = columnCount(result.activation) + (result.homogeneous ? 1 : 0);
+  result.out = job.output<T>("out", job.elements("out", {result.examples, size, result.outputs}));
+  return result;
+}
+
+template <class T>
+TypedJob<T> parseUnitFactors(Fields& job) {
+  UnitFactorsJob<T> result{};
+  result.homogeneous = job.flag("homogeneous");
+  result.decay = job.number("decay");
+  result.size = job.matrixSize("size");
+  result.count = job.integer("count", 0, maxLength);
+  result.factors = job.output<T>("factors", job.elements("factors", {result.count, result.size, result.size}));
+  job.each("inputs", [&](Fields& fields) {
+    const double scale = fields.number("scale");
+    const Rows<T> x = parseRows<T>(fields);
+    checkSize(fields, x, result.homogeneous, result.size);
+    const int64_t length = fields.elements("gradients", {rowCount(x), result.count});
+    result.inputs.push_back({x, scale, fields.array<T>("gradients", length, Mode::copied).first});
   });
   return result;
 }
@@ -114,7 +170,7 @@ TypedJob<T> parseDiagonalFactor(Fields& job) {
         fields.complain(errShape, nullptr, " has " + std::to_string(columns) + " columns, but the factor has " +
                                                std::to_string(result.size) + " elements");
       }
-      input.data = fields.array<T>("data", input.rows * columns, Mode::copied).first;
+      input.data = fields.array<T>("data", fields.elements("data", {input.rows, columns}), Mode::copied).first;
       if (result.size == 0) input.rows = 0;  // data may be null, which would mean indices
     }
     result.inputs.push_back(input);
@@ -128,7 +184,7 @@ Damped<T> parseDamped(Fields& job) {
   result.damping = job.nonNegative("damping");
   if (!job.optional("partner")) return result;
   Fields partner = job.part("partner");
-  result.partnerDiagonal = partner.optional("diagonal") && partner.flag("diagonal");
+  result.partnerDiagonal = partner.optionalFlag("diagonal");
   result.partnerSize = partner.integer("size", 1, result.partnerDiagonal ? maxLength : maxMatrixSize);
   result.partner =
       partner.input<T>("matrix", result.partnerDiagonal ? result.partnerSize : result.partnerSize * result.partnerSize);
@@ -139,8 +195,8 @@ template <class T>
 TypedJob<T> parseInverse(Fields& job) {
   InverseJob<T> result{};
   result.size = job.matrixSize("size");
-  if (job.optional("count")) result.count = job.integer("count", 0, maxLength);
-  const int64_t length = result.count * result.size * result.size;  // < 2^61
+  result.count = job.stackCount("count");
+  const int64_t length = job.elements("matrix", {result.count, result.size, result.size});
   result.matrix = job.input<T>("matrix", length);
   result.damped = parseDamped<T>(job);
   if (result.count != 1 && result.damped.partner) {
@@ -196,22 +252,29 @@ TypedJob<T> parseKronecker(Fields& job) {
   static constexpr std::pair<const char*, MatrixForm> forms[] = {
       {"full", MatrixForm::full}, {"lower", MatrixForm::lower}, {"diagonal", MatrixForm::diagonal}};
   KroneckerJob<T> result{};
-  const auto side = [&](const char* formName, const char* sizeName, const char* name, MatrixForm& form, int64_t& size,
-                        const T*& matrix) {
+  const auto side = [&](const char* formName, const char* sizeName, const char* name, const char* transposedName,
+                        MatrixForm& form, int64_t& size, const T*& matrix, bool& transposed) {
     form = job.choice(formName, forms);
     const bool diagonal = form == MatrixForm::diagonal;
     size = job.integer(sizeName, 0, diagonal ? maxLength : maxMatrixSize);
     matrix = job.input<T>(name, diagonal ? size : size * size);
+    transposed = job.optionalFlag(transposedName);
+    if (transposed && form != MatrixForm::full) {
+      job.complain(errArgument, transposedName,
+                   std::string(" goes with a full matrix, but ") + formName + " is '" + (diagonal ? "diagonal'" : "lower'"));
+    }
   };
-  side("leftForm", "leftSize", "left", result.leftForm, result.leftSize, result.left);
-  side("rightForm", "rightSize", "right", result.rightForm, result.rightSize, result.right);
+  side("leftForm", "leftSize", "left", "leftTransposed", result.leftForm, result.leftSize, result.left,
+       result.leftTransposed);
+  side("rightForm", "rightSize", "right", "rightTransposed", result.rightForm, result.rightSize, result.right,
+       result.rightTransposed);
 
   const bool split = job.optional("inputLast") != nullptr;
   if (split != (job.optional("outLast") != nullptr)) {
     job.complain(errArgument, "outLast", " must be given exactly when inputLast is");
   }
   if (split && result.leftSize == 0) job.complain(errShape, "inputLast", " is a row of V, but leftSize is 0");
-  const int64_t length = (result.leftSize - (split ? 1 : 0)) * result.rightSize;
+  const int64_t length = job.elements("input", {result.leftSize - (split ? 1 : 0), result.rightSize});
   result.input = job.input<T>("input", length);
   result.out = job.output<T>("out", length);
   if (split) {
@@ -248,10 +311,48 @@ TypedJob<T> parseCombine(Fields& job) {
   std::tie(result.out, result.size) = job.array<T>("out", -1, Mode::write);
   job.each("terms", [&](Fields& fields) {
     CombineTerm<T> term{};
-    term.data = fields.array<T>("data", result.size, Mode::term).first;
+    term.data = fields.array<T>("data", result.size, Mode::inPlace).first;
     term.scale = fields.number("scale");
     result.terms.push_back(term);
   });
+  return result;
+}
+
+template <class T>
+TypedJob<T> parseProduct(Fields& job) {
+  ProductJob<T> result{};
+  result.rows = job.integer("rows", 0, maxLength);
+  result.inner = job.integer("inner", 0, maxLength);
+  result.columns = job.integer("columns", 0, maxLength);
+  result.transposeLeft = job.optionalFlag("transposeLeft");
+  result.transposeRight = job.optionalFlag("transposeRight");
+  result.count = job.stackCount("count");
+  result.scale = job.number("scale");
+  result.keep = job.number("keep");
+  result.left = job.input<T>("left", job.elements("left", {result.count, result.rows, result.inner}));
+  result.right = job.input<T>("right", job.elements("right", {result.count, result.inner, result.columns}));
+  result.out = job.output<T>("out", job.elements("out", {result.count, result.rows, result.columns}));
+  return result;
+}
+
+template <class T>
+TypedJob<T> parseElementwise(Fields& job) {
+  static constexpr std::pair<const char*, Elementwise> hows[] = {{"multiply", Elementwise::multiply},
+                                                                 {"divide", Elementwise::divide}};
+  ElementwiseJob<T> result{};
+  result.how = job.choice("how", hows);
+  std::tie(result.left, result.size) = job.array<T>("left", -1, Mode::inPlace);
+  result.right = job.array<T>("right", result.size, Mode::inPlace).first;
+  result.offset = job.number("offset");
+  result.out = job.output<T>("out", result.size);
+  return result;
+}
+
+template <class T>
+TypedJob<T> parseDot(Fields& job) {
+  DotJob<T> result{};
+  std::tie(result.left, result.size) = job.array<T>("left", -1, Mode::read);
+  result.right = job.input<T>("right", result.size);
   return result;
 }
 
@@ -273,7 +374,12 @@ Job parseJob(Fields job) {
       {"kronecker", {"left", parseKronecker<float>, parseKronecker<double>}},
       {"scale", {"diagonal", parseScale<float>, parseScale<double>}},
       {"update", {"weights", parseUpdate<float>, parseUpdate<double>}},
-      {"combine", {"out", parseCombine<float>, parseCombine<double>}}};
+      {"combine", {"out", parseCombine<float>, parseCombine<double>}},
+      {"product", {"left", parseProduct<float>, parseProduct<double>}},
+      {"elementwise", {"left", parseElementwise<float>, parseElementwise<double>}},
+      {"dot", {"left", parseDot<float>, parseDot<double>}},
+      {"scores", {"out", parseScores<float>, parseScores<double>}},
+      {"unitFactors", {"factors", parseUnitFactors<float>, parseUnitFactors<double>}}};
   const Kind kind = job.choice("op", kinds);
   if (job.isFloat64(kind.decisive)) return kind.parse64(job);
   return kind.parse32(job);

@@ -23,8 +23,8 @@ Work parseWork(Napi::Env env, napi_value phases);
 // Takes the mark `copied` from inputs that an earlier phase of the same work writes: their values are not there yet.
 void keepIntermediateInputs(Work& work);
 
-// Copies the inputs of factor jobs that are marked so and points the jobs to the copies, which are returned; the memory of the
+// Copies the inputs that are marked so and points the jobs to the copies, which are returned; the memory of the
 // inputs is free again when this returns.
-std::vector<Buffer<std::byte>> copyFactorInputs(Work& work);
+std::vector<Buffer<std::byte>> copyInputs(Work& work);
 
 }  // namespace natgrad

@@ -118,6 +118,31 @@ double scale(const T* diagonal, const T* input, T* out, int64_t size) {
   return result;
 }
 
+// out = left * (right + offset) or left / (right + offset).
+template <class T, bool divides>
+double shiftedPass(const T* left, const T* right, T offset, T* out, int64_t size) {
+  constexpr int64_t w = width<T>;
+  const LanesOf<T> shift = broadcast(offset);
+  LanesOf<double> sums[2] = {};
+  int64_t i = 0;
+  for (; i + w <= size; i += w) {
+    const LanesOf<T> x = load(left + i);
+    const LanesOf<T> y = load(right + i) + shift;
+    const LanesOf<T> z = divides ? x / y : x * y;
+    addProducts(x, z, sums);
+    store(out + i, z);
+  }
+  double result = total(sums, 2);
+  for (; i < size; ++i) {
+    const T x = left[i];
+    const T y = right[i] + offset;
+    const T z = divides ? x / y : x * y;
+    result += static_cast<double>(x) * static_cast<double>(z);
+    out[i] = z;
+  }
+  return result;
+}
+
 template <class T>
 void update(T* weights, const T* direction, T* velocity, int64_t size, double momentum, double step, double shrink) {
   constexpr int64_t w = width<T>;

@@ -31,6 +31,8 @@ void fill(Operations<T>& operations) {
   operations.mirror = mirror<T>;
   operations.dot = dot<T>;
   operations.scale = scale<T>;
+  operations.multiply = shiftedPass<T, false>;
+  operations.divide = shiftedPass<T, true>;
   operations.update = update<T>;
   operations.combine = combine<T>;
 }

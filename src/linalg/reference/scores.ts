@@ -1,6 +1,6 @@
 import type { Report, ScoresJob, UnitFactorsJob } from '../jobs';
 import { allFinite } from './dense';
-import { report } from './report';
+import { failure, report } from './report';
 import { explicitRows } from './rows';
 
 /** Per example the sum over its rows of `[x; 1] g'`. */
@@ -29,9 +29,7 @@ export function unitFactors(job: UnitFactorsJob): Report {
   const { inputs, homogeneous, decay, factors, size, count } = job;
   const sums = new Float64Array(factors.length);
   for (const input of inputs) {
-    if (!allFinite(input.data) || !allFinite(input.gradients)) {
-      return report({ status: 'notFinite', residual: NaN, converged: false });
-    }
+    if (!allFinite(input.data) || !allFinite(input.gradients)) return failure('notFinite');
     const { values, rows, columns } = explicitRows(input);
     const x = (r: number, i: number) => (homogeneous && i === columns ? 1 : values[r * columns + i]);
     for (let r = 0; r < rows; r++) {
