@@ -96,10 +96,15 @@ bool invertLower(const Operations<T>& ops, int64_t n, T* a) {
     ops.invertSmall(n, 1, &matrix, &damping, &scale, &limit, &out, &norm, workspace.data());
     return !std::isnan(norm);
   }
-  Buffer<T> workspace(ops.invertFactorWorkspace(invertFactorSize));
-  if (!invertFactor(ops, n, a, n, workspace.data())) return false;
+  if (!invertCholeskyFactor(ops, n, a)) return false;
   ops.lauum(n, a, n);
   return true;
+}
+
+template <class T>
+bool invertCholeskyFactor(const Operations<T>& ops, int64_t n, T* a) {
+  Buffer<T> workspace(ops.invertFactorWorkspace(invertFactorSize));
+  return invertFactor(ops, n, a, n, workspace.data());
 }
 
 template <class T>
@@ -156,6 +161,7 @@ void computeSmallInverses(const Backend& backend, size_t count, const SmallInver
 
 #define NATGRAD_INSTANTIATE(T)                                      \
   template bool invertLower<T>(const Operations<T>&, int64_t, T*);  \
+  template bool invertCholeskyFactor<T>(const Operations<T>&, int64_t, T*); \
   template Report compute<T>(const Backend&, const InverseJob<T>&); \
   template void computeSmallInverses<T>(const Backend&, size_t, const SmallInverse<T>*);
 NATGRAD_INSTANTIATE(float)

@@ -13,6 +13,10 @@ namespace natgrad {
 template <class T>
 bool invertLower(const Operations<T>& ops, int64_t n, T* a);
 
+// Lower triangle of L^-1 in place of that of A = LL' (n by n, packed). Returns false if A is not positive definite.
+template <class T>
+bool invertCholeskyFactor(const Operations<T>& ops, int64_t n, T* a);
+
 // out = (matrix + damping I)^-1, for a job of one matrix.
 template <class T>
 Report compute(const Backend& backend, const InverseJob<T>& job);

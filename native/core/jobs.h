@@ -109,7 +109,7 @@ struct DiagonalInverseJob {
   T* out;
 };
 
-enum class RootMethod : int32_t { automatic, denmanBeavers, eigen, newtonSchulzMinimax, newtonSchulz, coupledNewton };
+enum class RootMethod : int32_t { automatic, denmanBeavers, eigen, newtonSchulzMinimax, newtonSchulz, coupledNewton, contour };
 
 template <class T>
 struct InverseRootJob {

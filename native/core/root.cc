@@ -29,25 +29,28 @@ Interval intervalOf(const DampedMatrix& matrix, double damping) {
 }
 
 template <class T>
-Attempt squareRoot(const Operations<T>& ops, RootMethod method, int64_t n, T* a, Interval interval, Stop stop) {
+Attempt squareRoot(const Backend& backend, RootMethod method, int64_t n, T* a, Interval interval, Stop stop) {
+  const Operations<T>& ops = operations<T>(backend);
+  if (method == RootMethod::contour) return contour(backend, n, a, interval, stop);
   if (method == RootMethod::denmanBeavers) return denmanBeavers(ops, n, a, interval, stop);
   return newtonSchulz(ops, n, a, interval, stop, method == RootMethod::newtonSchulzMinimax);
 }
 
 // A^(-1/4) = (A A^(-1/2))^(-1/2), whose second root has the square root of the condition number.
 template <class T>
-Attempt iterate(const Operations<T>& ops, RootMethod method, int64_t n, int32_t p, T* a, Interval interval, Stop stop) {
+Attempt iterate(const Backend& backend, RootMethod method, int64_t n, int32_t p, T* a, Interval interval, Stop stop) {
+  const Operations<T>& ops = operations<T>(backend);
   if (method == RootMethod::coupledNewton) return coupledNewton(ops, n, a, p, interval, stop);
-  if (p == 2) return squareRoot(ops, method, n, a, interval, stop);
+  if (p == 2) return squareRoot(backend, method, n, a, interval, stop);
   Buffer<T> matrix(n * n);
   Buffer<T> half(n * n);
   ops.mirror(n, a, n, T(1), matrix.data());
-  const Attempt first = squareRoot(ops, method, n, a, interval, stop);
+  const Attempt first = squareRoot(backend, method, n, a, interval, stop);
   if (!first.accepted) return first;
   ops.mirror(n, a, n, T(1), half.data());
   symmetricProduct(ops, n, matrix.data(), half.data(), a);
   const Interval roots{lowerSlack * std::sqrt(interval.lower), upperSlack * std::sqrt(interval.upper)};
-  Attempt second = squareRoot(ops, method, n, a, roots, stop);
+  Attempt second = squareRoot(backend, method, n, a, roots, stop);
   second.iterations += first.iterations;
   second.residual = std::max(first.residual, second.residual);
   second.converged = second.converged && first.converged;
@@ -64,7 +67,7 @@ Attempt tryIteration(const Backend& backend, const InverseRootJob<S>& job, RootM
   const Stop stop{job.tolerance > 0 ? job.tolerance : (sizeof(T) == 4 ? 1e-4 : 1e-10), job.maxIterations};
   Buffer<T> a(n * n);
   loadLower(n, job.matrix, matrix.scale, damping, a.data());
-  Attempt attempt = iterate(ops, method, n, job.p, a.data(), intervalOf<T>(matrix, damping), stop);
+  Attempt attempt = iterate(backend, method, n, job.p, a.data(), intervalOf<T>(matrix, damping), stop);
   const double rootOfScale = std::pow(matrix.scale, 1.0 / job.p);
   const double norm = normBound(ops, n, a.data(), 1.0);
   if (!std::isfinite(norm) || !representable<S>(norm * rootOfScale)) return Attempt();
@@ -98,10 +101,14 @@ Attempt tryAsAsked(const Backend& backend, const InverseRootJob<S>& job, const D
   if constexpr (std::is_same_v<S, float>) {
     // Beyond this condition number the error of float32 passes one percent.
     constexpr double singleIsEnough = 1e5;
+    // Beyond this one too many terms need float64.
+    constexpr double contourIsFaster = 1e8;
     const Interval interval = intervalOf<float>(matrix, matrix.damping);
     RootMethod method = job.method;
-    if (method == RootMethod::automatic && matrix.damping > 0 && interval.upper <= singleIsEnough * interval.lower) {
-      method = RootMethod::denmanBeavers;
+    if (method == RootMethod::automatic && matrix.damping > 0) {
+      const double condition = interval.upper / interval.lower;
+      if (condition <= singleIsEnough) method = RootMethod::denmanBeavers;
+      else if (condition <= contourIsFaster) method = RootMethod::contour;
     }
     if (method != RootMethod::automatic && method != RootMethod::eigen) {
       return tryIteration<float>(backend, job, method, matrix, matrix.damping);

@@ -23,6 +23,13 @@ Attempt denmanBeavers(const Operations<T>& ops, int64_t n, T* a, Interval interv
 template <class T>
 Attempt newtonSchulz(const Operations<T>& ops, int64_t n, T* a, Interval interval, Stop stop, bool minimax);
 
+// A rational approximation, p = 2: not an iteration but a sum of terms, whose number stands for that of iterations.
+template <class T>
+Attempt contour(const Backend& backend, int64_t n, T* a, Interval interval, Stop stop);
+
+// How many terms `contour` takes for a relative error.
+double contourTerms(Interval interval, double tolerance);
+
 template <class T>
 Attempt coupledNewton(const Operations<T>& ops, int64_t n, T* a, int32_t p, Interval interval, Stop stop);
 

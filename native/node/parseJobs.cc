@@ -222,7 +222,8 @@ TypedJob<T> parseInverseRoot(Fields& job) {
                                                                    {"eigen", RootMethod::eigen},
                                                                    {"newtonSchulzMinimax", RootMethod::newtonSchulzMinimax},
                                                                    {"newtonSchulz", RootMethod::newtonSchulz},
-                                                                   {"coupledNewton", RootMethod::coupledNewton}};
+                                                                   {"coupledNewton", RootMethod::coupledNewton},
+                                                                   {"contour", RootMethod::contour}};
   InverseRootJob<T> result{};
   result.size = job.matrixSize("size");
   result.matrix = job.input<T>("matrix", result.size * result.size);

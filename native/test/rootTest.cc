@@ -108,6 +108,12 @@ TEST("inverse square roots by Denman-Beavers are accurate to 5 eps cond in float
 TEST("inverse square roots by Denman-Beavers are accurate to 5 eps cond in float64") {
   checkGallery<double>(RootMethod::denmanBeavers, 2, 5, 1e-13, fewer);
 }
+TEST("inverse roots by the contour integral are accurate to 5 eps cond") {
+  checkGallery<float>(RootMethod::contour, 2, 5, 1e-6, sizes);
+  checkGallery<float>(RootMethod::contour, 2, 5, 1e-6, {256, 257});
+  checkGallery<float>(RootMethod::contour, 4, 5, 1e-6, fewer);
+  checkGallery<double>(RootMethod::contour, 2, 5, 1e-13, fewer);
+}
 TEST("inverse square roots by the automatic choice are accurate to 5 eps cond") {
   checkGallery<float>(RootMethod::automatic, 2, 5, 1e-6, sizes);
   checkGallery<double>(RootMethod::automatic, 2, 30, 1e-13, fewer);
@@ -237,7 +243,7 @@ TEST("an indefinite matrix is reported without damping and repaired with it, by 
 TEST("an iteration stopped by its limit reports what it reached") {
   const int64_t n = 30;
   const Matrix a = withSpectrum(geometric(n, 1e4), 6);
-  for (const RootMethod method : {RootMethod::denmanBeavers, RootMethod::newtonSchulzMinimax, RootMethod::newtonSchulz,
+  for (const RootMethod method : {RootMethod::denmanBeavers, RootMethod::contour, RootMethod::newtonSchulzMinimax, RootMethod::newtonSchulz,
                                   RootMethod::coupledNewton}) {
     const Rooted<double> r = root<double>(a, n, 1e-4, 2, method, 0, 2);
     CHECK(r.report.status == Status::notConverged);

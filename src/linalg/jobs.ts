@@ -107,7 +107,8 @@ export type RootMethod =
   | 'eigen'
   | 'newtonSchulzMinimax' // coupled, Chen-Chow / CANS cubic coefficients for the known interval
   | 'newtonSchulz' // coupled, classic 3/2, -1/2
-  | 'coupledNewton'; // Iannazzo; any p
+  | 'coupledNewton' // Iannazzo; any p
+  | 'contour'; // Hale, Higham and Trefethen: a sum of shifted inverses; p = 2, and p = 4 by applying it twice
 
 /** `out = (matrix + damping I)^(-1/p)`, full and exactly symmetric. */
 export interface InverseRootJob extends Damped {

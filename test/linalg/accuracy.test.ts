@@ -111,6 +111,8 @@ describe.each(['cpu', 'reference'] as const)('%s', (backend) => {
       ['eigen', 4, 30],
       ['denmanBeavers', 2, 30],
       ['denmanBeavers', 4, 30],
+      ['contour', 2, 30],
+      ['contour', 4, 30],
       ['newtonSchulz', 2, 30],
       ['newtonSchulzMinimax', 2, 30],
       // The second of two roots magnifies the error of the first; 83 is the largest that was measured.
@@ -133,7 +135,13 @@ describe.each(['cpu', 'reference'] as const)('%s', (backend) => {
       },
     );
 
-    it.each(['denmanBeavers', 'newtonSchulz', 'newtonSchulzMinimax', 'coupledNewton'] as RootMethod[])(
+    it.each([
+      'denmanBeavers',
+      'newtonSchulz',
+      'newtonSchulzMinimax',
+      'coupledNewton',
+      'contour',
+    ] as RootMethod[])(
       'never calls a result of %s good that is not, where no damping bounds the eigenvalues',
       (method) => {
         const wrong = damped.flatMap(({ name, input, matrix, n }) => {

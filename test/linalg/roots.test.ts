@@ -11,6 +11,7 @@ const methods: RootMethod[] = [
   'newtonSchulzMinimax',
   'newtonSchulz',
   'coupledNewton',
+  'contour',
 ];
 
 describe.each(['cpu', 'reference'] as const)('inverse roots on %s', (backend) => {

@@ -303,6 +303,7 @@ class JobChecker {
       'newtonSchulzMinimax',
       'newtonSchulz',
       'coupledNewton',
+      'contour',
     ];
     this.choice(job, 'method', methods);
     this.nonNegative(job, 'tolerance', this.path);

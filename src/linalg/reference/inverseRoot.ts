@@ -1,5 +1,6 @@
 import type { InverseRootJob, Report } from '../jobs';
 import { cholesky, choleskyInverse } from './cholesky';
+import { contour } from './contour';
 import { distanceToIdentity, multiply, symmetrise } from './dense';
 import {
   coupledNewton,
@@ -61,7 +62,7 @@ function attempt(
   if (!cholesky(matrix, size)) return null;
   if (method === 'coupledNewton') return coupledNewton(matrix, size, p, limits);
 
-  const iterate = { denmanBeavers, newtonSchulz, newtonSchulzMinimax }[method];
+  const iterate = { denmanBeavers, newtonSchulz, newtonSchulzMinimax, contour }[method];
   const first = iterate(matrix, size, limits);
   if (!first || p === 2) return first;
   // M^(-1/4) = (M^(1/2))^(-1/2), and M^(1/2) = M M^(-1/2).
