@@ -8,8 +8,19 @@ export interface Rows {
   columns: number;
 }
 
-/** What one use of a layer was applied to: input rows, the NHWC images whose patches are its rows, or embedding indices. */
-export type Activation = Rows | { data: FloatArray; geometry: ConvGeometry } | { indices: Int32Array };
+/** Rows, or the NHWC images whose patches are the rows. */
+export type RowsOrPatches = Rows | { data: FloatArray; geometry: ConvGeometry };
+
+/** What one use of a layer was applied to: input rows or patches, or embedding indices. */
+export type Activation = RowsOrPatches | { indices: Int32Array };
+
+/** Gradients g at the output of one use. */
+export interface OutputGradients extends Rows {
+  /** Where the block of the kernel's columns begins that they belong to, for a kernel that is used in blocks of columns. */
+  begin?: number;
+  /** For a transposed convolution, where the patches of the NHWC image lie that the rows are the pixels of. */
+  patches?: ConvGeometry;
+}
 
 /** How many input rows (or patches) a layer was applied to in one use. */
 export function rowsOf(activation: Activation): number {
@@ -17,6 +28,11 @@ export function rowsOf(activation: Activation): number {
   if (!('geometry' in activation)) return activation.rows;
   const { batch, outHeight, outWidth } = activation.geometry;
   return batch * outHeight * outWidth;
+}
+
+/** The gradients of one use as rows: as they are, or the patches of a transposed convolution. */
+export function gradientRows({ data, rows, columns, patches }: OutputGradients): RowsOrPatches {
+  return patches ? { data, geometry: patches } : { data, rows, columns };
 }
 
 /** One backward pass over a batch: from one draw of targets, from one column of the factor of the output Fisher, or from the loss itself. */
@@ -31,7 +47,7 @@ export interface BackwardPass {
   /**
    * One entry per use: gradients g at the pre-activation of the un-averaged loss of each example, [examples x positions, out].
    */
-  outputGradients?: Rows[];
+  outputGradients?: OutputGradients[];
   /** For each variable the sum over the batch of its scores, for structures that need no (a, g). */
   scores?: FloatArray[];
 }

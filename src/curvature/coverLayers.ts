@@ -1,12 +1,12 @@
 /**
- * Which block each layer of the tape gets: the structure that was chosen where the layer has the form for it, the diagonal otherwise.
- * Nothing trainable is left out, and every fallback says why.
+ * Which block each layer of the tape gets: the structure that was chosen where the layer has the form for it, otherwise the finest block
+ * for its kind, and the naive diagonal last. Nothing trainable is left out, and every coarser block says why.
  */
 import { NatgradError } from '../errors';
 import { matchesName, type NamePattern } from '../names';
 import type { Layer } from '../tape/types';
 import type { CurvatureBlock } from './block';
-import { DiagonalBlock } from './diagonal';
+import { fallbackBlock, naiveDiagonal } from './fallbacks';
 import { shapeOf, type CommonOptions, type Covered } from './structure';
 import { chosen, type CurvatureOption } from './structures';
 
@@ -52,22 +52,20 @@ function ruleFor(layer: Layer, rules: BlockRule[]): BlockRule | undefined {
 }
 
 function layerBlock(layer: Layer, options: CoverOptions, rule: BlockRule | undefined): CurvatureBlock {
-  const { precision, strict } = options;
-  const shape = shapeOf(layer);
-  if (rule && chosen(rule.curvature).name === 'diagonal') {
-    return new DiagonalBlock({ shape, precision, reason: 'asked for' });
-  }
   const { name, structure, own } = chosen(rule?.curvature ?? options.curvature);
+  if (rule && name === 'diagonal') return naiveDiagonal(layer, options, 'asked for');
   const obstacle = structure.obstacle(layer, options);
-  if (obstacle) {
-    if (strict && layer.kind !== 'bias' && layer.kind !== 'scaleShift') {
-      throw new NatgradError(
-        'ERR_NATGRAD_UNSUPPORTED_LAYER',
-        `'${shape.names.join("', '")}' cannot have the curvature '${name}'${rule ? ', as `blocks` asks' : ''}: ${obstacle}. ` +
-          'Set `strict: false` to let it have the diagonal of the Fisher matrix.',
-      );
-    }
-    return new DiagonalBlock({ shape, precision, reason: obstacle });
+  if (!obstacle) return structure.block(layer, options, own);
+  // A Kronecker product that a layer has in place of the same, in blocks of columns, is not a coarser one.
+  const reason = name === 'kroneckerFactored' ? '' : obstacle;
+  const fallback = fallbackBlock(layer, options, reason);
+  if (fallback) return fallback;
+  if (options.strict) {
+    throw new NatgradError(
+      'ERR_NATGRAD_UNSUPPORTED_LAYER',
+      `'${shapeOf(layer).names.join("', '")}' cannot have the curvature '${name}'${rule ? ', as `blocks` asks' : ''}: ${obstacle}. ` +
+        'Set `strict: false` to let it have the diagonal of the Fisher matrix.',
+    );
   }
-  return structure.block(layer, options, own);
+  return naiveDiagonal(layer, options, obstacle);
 }

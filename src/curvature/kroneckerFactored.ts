@@ -7,13 +7,15 @@
  *
  *     A = 1/(N R) sum_{n,r} a~ a~'      G = 1/N sum_{n,r} g g'      F = A (x) G
  *
- * so the R of KFC's Omega = R * mean stands in G, and the same lambda means the same damping for every layer. The kernel of tfjs is
- * [in, out] with the bias as one more row, hence
+ * so the R of KFC's Omega = R * mean stands in G, and the same lambda means the same damping for every layer. This is `weightSharing:
+ * 'expand'`; `'reduce'` has one row per example instead, see {@link WeightSharing}. The kernel of tfjs is [in, out] with the bias as one
+ * more row, hence
  *
  *     (F + damping)^-1 V = (A + pi sqrt(lambda) I)^-1 V (G + sqrt(lambda) / pi I)^-1,   pi^2 = (tr A / dim A) / (tr G / dim G).
  */
 import type { FloatArray, Job, Report } from '../linalg/jobs';
 import {
+  gradientRows,
   least,
   rowsOf,
   variableSizes,
@@ -26,6 +28,7 @@ import {
 } from './block';
 import { Factor, type Precision } from './factor';
 import type { Phase } from './phases';
+import { reduceRows, type WeightSharing } from './weightSharing';
 
 export interface KroneckerFactoredOptions {
   shape: BlockShape;
@@ -38,6 +41,8 @@ export interface KroneckerFactoredOptions {
   diagonalInput?: boolean;
   /** The kernel is [out, in] and used transposed; never with a bias. */
   transposed?: boolean;
+  /** How rows that share a term of the loss are brought together. Default 'expand'. */
+  weightSharing?: WeightSharing;
   precision?: Precision;
   /** Shown in the summary when `diagonalInput` is a fallback. */
   reason?: string;
@@ -53,6 +58,8 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
   private readonly output: Factor;
   private readonly bias: boolean;
   private readonly transposed: boolean;
+  private readonly weightSharing: WeightSharing;
+  private readonly precision: Precision;
   private readonly reason: string;
   private lambda = 0;
 
@@ -62,18 +69,30 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
     this.shape = options.shape;
     this.bias = bias;
     this.transposed = options.transposed ?? false;
+    this.weightSharing = options.weightSharing ?? 'expand';
+    this.precision = precision;
     this.reason = options.reason ?? '';
     this.input = new Factor(inputSize + (bias ? 1 : 0), diagonalInput ? 'diagonal' : 'lower', precision);
     this.output = new Factor(outputSize, 'lower', precision);
     this.fillHomogeneous();
   }
 
-  updatePhases([{ examples, activations, passes }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
+  updatePhases([statistics]: Statistics[], average: AverageStep): Phase[] {
+    if (this.weightSharing === 'expand') return this.averagePhases(statistics, average);
+    const inputSize = this.input.size - (this.bias ? 1 : 0);
+    const reduced = reduceRows(statistics, inputSize, this.output.size, this.precision);
+    return [...reduced.phases, ...this.averagePhases(reduced.statistics, average)];
+  }
+
+  private averagePhases(
+    { examples, activations, passes }: Statistics,
+    { decay, scale }: AverageStep,
+  ): Phase[] {
     const rows = activations!.reduce((sum, activation) => sum + rowsOf(activation), 0);
     const phases = passes.map(({ weight, gradientScale, outputGradients }, pass): Phase => {
       const share = (scale * weight * gradientScale ** 2) / examples;
       const average = { decay: pass === 0 ? decay : 1, scale: share };
-      return { jobs: this.output.updateJobs(outputGradients!, false, average) };
+      return { jobs: this.output.updateJobs(outputGradients!.map(gradientRows), false, average) };
     });
     phases[0].jobs.push(...this.input.updateJobs(activations!, this.bias, { decay, scale: scale / rows }));
     return phases;

@@ -4,11 +4,18 @@ import { DiagonalBlock } from './diagonal';
 import { factoredOptions, whyNotFactored } from './factoredLayer';
 import { KroneckerFactoredBlock } from './kroneckerFactored';
 import { shapeOf, type Structure } from './structure';
+import { requireWeightSharing, type WeightSharing } from './weightSharing';
 
-const kroneckerFactored: Structure = {
-  options: {},
+interface KroneckerFactoredOwn {
+  /** For layers with several rows per example (positions, time steps): see {@link WeightSharing}. Default 'expand'. */
+  weightSharing?: WeightSharing;
+}
+
+const kroneckerFactored: Structure<KroneckerFactoredOwn> = {
+  options: { weightSharing: requireWeightSharing },
   obstacle: whyNotFactored,
-  block: (layer, common) => new KroneckerFactoredBlock(factoredOptions(layer, common)),
+  block: (layer, common, { weightSharing }) =>
+    new KroneckerFactoredBlock({ ...factoredOptions(layer, common), weightSharing }),
 };
 
 const diagonal: Structure = {

@@ -6,7 +6,7 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 
-import type { Activation, BackwardPass, Rows, Statistics } from '../curvature/block';
+import type { Activation, BackwardPass, OutputGradients, Statistics } from '../curvature/block';
 import type { WeightedAverage } from '../curvature/curvature';
 import type { Precision } from '../curvature/factor';
 import type { Covered } from '../curvature/structure';
@@ -80,8 +80,9 @@ export function readPass(
     const { outputGradients, scores } = block.needs[part];
     const pass: BackwardPass = { ...how };
     if (outputGradients) {
-      pass.outputGradients = layer.uses.map((use): Rows => {
-        return { data: read(use.rows * layer.outputSize), rows: use.rows, columns: layer.outputSize };
+      pass.outputGradients = layer.uses.map(({ rows, columns: block, output }): OutputGradients => {
+        const columns = block?.size ?? layer.outputSize;
+        return { data: read(output.size), rows, columns, ...(block ? { begin: block.begin } : {}) };
       });
     }
     if (scores) pass.scores = layer.variables.map((variable) => read(variable.size));
