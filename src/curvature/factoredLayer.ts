@@ -4,7 +4,20 @@ import type { Layer } from '../tape/types';
 import type { KroneckerFactoredOptions } from './kroneckerFactored';
 import { shapeOf, type CommonOptions } from './structure';
 
-/** The reason why a layer cannot be a Kronecker product of second moments, or an empty string. */
+/**
+ * The reason why a layer cannot be a Kronecker product of second moments, or an empty string. Unlike {@link whyNotFactored} it lets
+ * transposed convolutions pass, whose output gradients come as images whose patches are the rows (see `gradientRows`).
+ */
+export function whyNotKroneckerFactored(layer: Layer, common: CommonOptions): string {
+  if (layer.kind !== 'conv2dTranspose') return whyNotFactored(layer, common);
+  const { outputSize, inputSize } = layer;
+  const largest = Math.max(outputSize, inputSize);
+  return largest > common.maxFactorSize
+    ? `its factor of ${largest} rows is more than maxFactorSize (${common.maxFactorSize})`
+    : '';
+}
+
+/** The reason why a layer has no inputs a and output gradients g, row by row, whose products are its scores; or an empty string. */
 export function whyNotFactored(layer: Layer, { maxFactorSize }: CommonOptions): string {
   switch (layer.kind) {
     case 'dense':
@@ -27,6 +40,8 @@ export function whyNotFactored(layer: Layer, { maxFactorSize }: CommonOptions): 
       return 'a scale and shift';
     case 'depthwiseConv2d':
       return 'a depthwise kernel has one small block per channel';
+    case 'conv2dTranspose':
+      return 'the patches of a transposed convolution are those of its output';
     case 'other':
       return layer.reason ?? 'the way it is used is not recognised';
   }

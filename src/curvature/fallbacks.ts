@@ -4,7 +4,7 @@ import type { CurvatureBlock } from './block';
 import { ColumnBlocks } from './columnBlocks';
 import { DiagonalBlock } from './diagonal';
 import { ExactBlocks } from './exactBlocks';
-import { factoredOptions, whyNotFactored } from './factoredLayer';
+import { factoredOptions, whyNotKroneckerFactored } from './factoredLayer';
 import { KroneckerFactoredBlock } from './kroneckerFactored';
 import { biasScores, depthwiseScores, scaleShiftScores } from './scoreGroups';
 import type { ScoreGroups } from './scores';
@@ -58,7 +58,7 @@ function scoreGroups(layer: Layer): ScoreGroups | undefined {
 }
 
 const kroneckerFactored: Fallback = {
-  obstacle: whyNotFactored,
+  obstacle: whyNotKroneckerFactored,
   block: (layer, common, reason) => {
     const options = factoredOptions(layer, common);
     return new KroneckerFactoredBlock({ ...options, reason: options.reason || reason });

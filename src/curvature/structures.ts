@@ -1,7 +1,7 @@
 /** The structures by name, with their own options. */
 import { NatgradError } from '../errors';
 import { DiagonalBlock } from './diagonal';
-import { factoredOptions, whyNotFactored } from './factoredLayer';
+import { factoredOptions, whyNotKroneckerFactored } from './factoredLayer';
 import { KroneckerFactoredBlock } from './kroneckerFactored';
 import { shapeOf, type Structure } from './structure';
 import { requireWeightSharing, type WeightSharing } from './weightSharing';
@@ -13,7 +13,7 @@ interface KroneckerFactoredOwn {
 
 const kroneckerFactored: Structure<KroneckerFactoredOwn> = {
   options: { weightSharing: requireWeightSharing },
-  obstacle: whyNotFactored,
+  obstacle: whyNotKroneckerFactored,
   block: (layer, common, { weightSharing }) =>
     new KroneckerFactoredBlock({ ...factoredOptions(layer, common), weightSharing }),
 };

@@ -80,10 +80,13 @@ export function readPass(
     const { outputGradients, scores } = block.needs[part];
     const pass: BackwardPass = { ...how };
     if (outputGradients) {
-      pass.outputGradients = layer.uses.map(({ rows, columns: block, output }): OutputGradients => {
-        const columns = block?.size ?? layer.outputSize;
-        return { data: read(output.size), rows, columns, ...(block ? { begin: block.begin } : {}) };
-      });
+      pass.outputGradients = layer.uses.map(({ rows, columns, output, outputGeometry }): OutputGradients => ({
+        data: read(output.size),
+        rows,
+        columns: output.size / rows,
+        ...(columns ? { begin: columns.begin } : {}),
+        ...(outputGeometry ? { patches: outputGeometry } : {}),
+      }));
     }
     if (scores) pass.scores = layer.variables.map((variable) => read(variable.size));
     return pass;

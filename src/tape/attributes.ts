@@ -12,6 +12,7 @@ const watched = new Set([
   '_FusedMatMul',
   'Conv2D',
   'FusedConv2D',
+  'Conv2DBackpropInput',
   'DepthwiseConv2dNative',
   'GatherV2',
   'FusedBatchNorm',

@@ -43,6 +43,8 @@ export function classify(variableUse: VariableUse, attributes: Attributes, keep:
         node.inputs.filter,
         attributes.of(node),
       );
+    case 'Conv2DBackpropInput.filter':
+      return transposedConvolution(variableUse, attributes.of(node));
     case 'GatherV2.x':
       return lookup(variableUse, attributes.of(node));
     case 'FusedBatchNorm.scale':
@@ -121,6 +123,30 @@ function convolution(
     return { kind: 'dense', role: 'kernel', node, use, inputSize: patch, outputSize };
   }
   return { kind, role: 'kernel', node, use, inputSize: patch, outputSize };
+}
+
+/** z is the image whose convolution would have a for its output gradient: every pixel of a adds a patch a W' to it. */
+function transposedConvolution(
+  { node, view }: VariableUse,
+  attributes: KernelAttributes | undefined,
+): Classified | string {
+  if (!attributes || (attributes.dataFormat ?? 'NHWC') !== 'NHWC') {
+    return 'it is part of a transposed convolution that is not understood';
+  }
+  if (view.transposed || view.columns || view.tiled)
+    return 'it is changed before it is used as a convolution kernel';
+  const [output] = node.outputs;
+  const [activation, filter] = node.saved!;
+  const outputGeometry = geometryOf(output, filter, false, attributes);
+  const { channels, kernelHeight, kernelWidth } = outputGeometry;
+  return {
+    kind: 'conv2dTranspose',
+    role: 'kernel',
+    node,
+    use: { activation, output, rows: output.size / channels, outputGeometry, transposed: true },
+    inputSize: activation.shape[activation.shape.length - 1],
+    outputSize: kernelHeight * kernelWidth * channels,
+  };
 }
 
 function geometryOf(

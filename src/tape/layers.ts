@@ -96,7 +96,11 @@ function leaderOf(member: Member, leaders: Map<number, Member>, graph: Graph): F
   const [own] = member.uses;
   const isWhole =
     outputs.size === member.uses.length && outputs.size === leader.uses.length && !first.use.columns;
-  const fits = joins[own.role]?.includes(first.role) && own.outputSize === first.outputSize;
+  // The patches of a transposed convolution overlap, so that its kernel and its bias do not share their rows.
+  const fits =
+    joins[own.role]?.includes(first.role) &&
+    own.outputSize === first.outputSize &&
+    first.kind !== 'conv2dTranspose';
   return isWhole && fits ? { leader, member, outputs } : undefined;
 }
 

@@ -9,7 +9,7 @@ import type { Layer, Use } from './types';
  *
  *     dense: sum a' g    bias: sum of the rows of g    embedding: rows of g added at their indices    scaleShift: sum of xhat * g
  *
- * with patches for a in convolutions, in float64. It is what a layer's activations and output gradients are worth: equal to
+ * with patches for a in convolutions, and for g in transposed ones (whose kernel is used transposed), in float64. It is what a layer's activations and output gradients are worth: equal to
  * autodiff where the layer was understood.
  *
  * @param outputGradients for every use, the gradient at its output, in any shape of [rows, out]; null where it is zero
@@ -50,6 +50,8 @@ function addKernel(layer: Layer, use: Use, g: Float32Array, result: Float64Array
   const a = host().read(activation);
   if (layer.kind === 'scaleShift') {
     for (let i = 0; i < a.length; i++) result[i % result.length] += a[i] * g[i];
+  } else if (layer.kind === 'conv2dTranspose') {
+    addProduct(patches(g, use.outputGeometry!), a, a.length / layer.inputSize, result);
   } else if (layer.kind === 'depthwiseConv2d') {
     addDepthwise(patches(a, use.geometry!), g, use.geometry!, result);
   } else {

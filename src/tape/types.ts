@@ -17,6 +17,7 @@ export type LayerKind =
   | 'dense' // z = a W (+ b); Dense, 1x1 convolutions as such, and the kernels of SimpleRNN, LSTM, GRU
   | 'conv2d' // z = conv2d(a, W) (+ b), NHWC; also Conv1D
   | 'depthwiseConv2d'
+  | 'conv2dTranspose' // z = the gradient of conv2d by its input at a: Conv2DTranspose
   | 'embedding' // z = rows of W picked by indices
   | 'scaleShift' // z = gamma * xhat + beta: BatchNorm and LayerNorm in training
   | 'bias' // a bias that is no part of a group above
@@ -35,7 +36,9 @@ export interface Use {
   rows: number;
   /** conv2d and depthwiseConv2d only. */
   geometry?: ConvGeometry;
-  /** Dense: the kernel is used transposed, z = a W'. */
+  /** conv2dTranspose only: where the patches of `output` lie, one per pixel of `activation`. */
+  outputGeometry?: ConvGeometry;
+  /** The kernel is used transposed, z = a W': dense, and conv2dTranspose always. */
   transposed?: boolean;
   /** GRU's recurrent kernel is used in two blocks of columns: where this use's block begins and how wide it is. */
   columns?: { begin: number; size: number };
@@ -49,8 +52,8 @@ export interface Layer {
   /** Names the role of each entry of `variables`. */
   roles: ('kernel' | 'bias' | 'gamma' | 'beta' | 'table' | 'variable')[];
   /**
-   * Size of one input row (patch, of all channels) and one output row; 0 where it has no meaning. For an embedding the number of
-   * its rows; for a kernel that is used in blocks of columns, all of its columns.
+   * Size of one input row (patch, of all channels) and one output row (of a transposed convolution, patch); 0 where it has no meaning.
+   * For an embedding the number of its rows; for a kernel that is used in blocks of columns, all of its columns.
    */
   inputSize: number;
   outputSize: number;

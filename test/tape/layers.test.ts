@@ -357,20 +357,75 @@ describe('what cpu can train', () => {
   });
 
   test('what is not understood is a layer of its own with the reason', () => {
-    const found = findingsOf(
-      layers.conv2dTranspose({ kernelSize: 2, filters: 2, inputShape: [3, 3, 2] }),
-      layers.prelu(),
-      layers.flatten(),
-      layers.dense({ units: 2 }),
-    );
+    const found = findingsOf(layers.prelu({ inputShape: [4] }), layers.dense({ units: 2 }));
     expect(found.map(({ kind, names }) => [kind, ...names])).toEqual([
-      ['other', 'kernel'],
-      ['bias', 'bias'],
       ['other', 'alpha'],
       ['dense', 'kernel', 'bias'],
     ]);
-    expect(found[0].reason).toMatch(/Conv2DBackpropInput/);
-    expect(found[2].reason).toMatch(/Prelu/);
+    expect(found[0].reason).toMatch(/Prelu/);
+    expectRebuilt(found);
+  });
+
+  test.each([
+    ['valid', 1],
+    ['valid', 2],
+    ['same', 2],
+  ] as const)('a transposed convolution with padding %s and stride %i, and its bias', (padding, strides) => {
+    const found = findingsOf(
+      layers.conv2dTranspose({
+        kernelSize: [3, 2],
+        filters: 2,
+        strides,
+        padding,
+        activation: 'tanh',
+        inputShape: [3, 4, 3],
+      }),
+      layers.flatten(),
+      layers.dense({ units: 2 }),
+    );
+    expect(kinds(found)).toEqual(['conv2dTranspose kernel x1', 'bias bias x1', 'dense kernel+bias x1']);
+    expect(found[0]).toMatchObject({ inputSize: 3, outputSize: 12 });
+    expectRebuilt(found);
+  });
+
+  test('a layer that is shared by two inputs has a use for each', () => {
+    const shared = layers.dense({ units: 3, activation: 'relu' });
+    const inputs = [tf.input({ shape: [4] }), tf.input({ shape: [4] })];
+    const outputs = layers
+      .dense({ units: 2 })
+      .apply(layers.add().apply(inputs.map((input) => shared.apply(input) as tf.SymbolicTensor)));
+    const model = tf.model({ inputs, outputs: outputs as tf.SymbolicTensor });
+    const x = [values([5, 4], 1), values([5, 4], 2)];
+    const found = findings(
+      () => (model.apply(x) as tf.Tensor).square().mean<tf.Scalar>(),
+      variablesOf(model),
+    );
+    expect(kinds(found)).toEqual(['dense kernel+bias x2', 'dense kernel+bias x1']);
+    expectRebuilt(found);
+  });
+
+  test('multi-head attention made of dense layers: a use per projection, whose rows are positions', () => {
+    const [heads, size, positions] = [2, 3, 4];
+    const project = () => layers.dense({ units: heads * size });
+    const [query, key, value, output] = [project(), project(), project(), project()];
+    const x = values([2, positions, heads * size], 1);
+    const split = (t: tf.Tensor) => t.reshape([2, positions, heads, size]).transpose([0, 2, 1, 3]);
+    const loss = () => {
+      const of = (layer: tf.layers.Layer, t: tf.Tensor) => layer.apply(t) as tf.Tensor;
+      const [q, k, v] = [query, key, value].map((layer) => split(of(layer, x)));
+      const weights = tf.softmax(tf.matMul(q, k, false, true).div(Math.sqrt(size)));
+      const joined = tf
+        .matMul(weights, v)
+        .transpose([0, 2, 1, 3])
+        .reshape([2, positions, heads * size]);
+      return of(output, joined).square().mean<tf.Scalar>();
+    };
+    tf.tidy(() => void loss());
+    const variables = [query, key, value, output].flatMap((layer) =>
+      layer.trainableWeights.map((weight) => weight.read() as tf.Variable),
+    );
+    const found = findings(loss, variables);
+    expect(kinds(found)).toEqual(Array.from({ length: 4 }, () => 'dense kernel+bias x1'));
     expectRebuilt(found);
   });
 
