@@ -42,7 +42,7 @@ function ellipticFunctions(k: number) {
   const last = means.length - 1;
   return {
     quarterPeriod: Math.PI / (2 * means[last].a),
-    at(u: number) {
+    at: (u: number) => {
       let phi = 2 ** last * means[last].a * u;
       for (let i = last; i > 0; i--) phi = (phi + Math.asin((means[i].c * Math.sin(phi)) / means[i].a)) / 2;
       const [sn, cn] = [Math.sin(phi), Math.cos(phi)];
