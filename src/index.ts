@@ -35,4 +35,4 @@ export type { DampingOption } from './step/damping';
 export type { LevenbergMarquardtOptions } from './step/levenbergMarquardt';
 export type { DecayOption } from './step/weightDecay';
 export type { IterateAveragingOptions } from './step/iterateAveraging';
-export { observe } from './tape/observe';
+export { observe, type ObserveOptions } from './tape/observe';

@@ -10,10 +10,18 @@ import type { RandomStream } from './random';
  * - 'exact': every column of B is sent back by itself; the sum of their second moments is J' H J without noise. As many backward
  *   passes as B has columns (the number of classes or outputs). Where the network mixes rows (time steps of a recurrent layer),
  *   J' H J is what it is in expectation only, see {@link backwardVectors}.
+ * - 'gaussNewton': the generalised Gauss-Newton matrix J' H J with H the Hessian of the loss in the outputs. The likelihoods of this package
+ *   have the Fisher matrix for H (see {@link Likelihood}), so that it is 'exact' under another name.
+ * - 'curvaturePropagation': B v is sent back, v having random signs +1 or -1 for elements, so that E[B v v' B'] = B B'. One backward pass
+ *   per draw, like 'sampled', but without its noise in rows that have one output (J. Martens, I. Sutskever and K. Swersky, "Estimating
+ *   the Hessian by back-propagating curvature", 2012).
  * - 'empirical': the true gradient, whose backward pass training makes anyway. Not the Fisher matrix (F. Kunstner, L. Balles and
  *   P. Hennig, "Limitations of the empirical Fisher approximation for natural gradient descent", 2019), but free.
  */
-export type Estimator = 'sampled' | 'exact' | 'empirical';
+export type Estimator = 'sampled' | 'exact' | 'gaussNewton' | 'curvaturePropagation' | 'empirical';
+
+/** The estimators whose number of draws can be chosen. */
+export const drawing: readonly Estimator[] = ['sampled', 'curvaturePropagation'];
 
 /** One tensor that parameterises a predictive distribution, read out. */
 export interface HeadValues extends Outputs {
@@ -23,6 +31,8 @@ export interface HeadValues extends Outputs {
    * second moments of the vectors are multiplied by it. Positive; default 1.
    */
   scale?: number;
+  /** The loss of row r is `weights[r]` times as large as that: 0 where it is masked. [rows], not negative; default 1. */
+  weights?: Float32Array;
 }
 
 /** What one backward pass starts from. */
@@ -44,13 +54,15 @@ export interface BackwardVectors {
  *   has a random sign, which leaves u u' as it is and makes (sum over rows of u)(sum over rows of u)' an unbiased estimate of the sum
  *   over rows of u u' too (M. Hutchinson, "A stochastic estimator of the trace of the influence matrix", 1990).
  *
+ * - 'curvaturePropagation': like 'sampled', with B v of independent random signs v for every row and head.
+ *
  * 'empirical' has no vectors. Its gradients are those of the true loss, to be multiplied by the number of terms that the loss
  * averages over (rows of the heads), because the Fisher matrix is built from gradients of un-averaged losses.
  *
- * @param random where 'sampled' draws targets from, and 'exact' the signs of the rows
- * @throws NatgradError ERR_NATGRAD_SHAPE if a head's arrays do not hold rows x columns elements; ERR_NATGRAD_LIKELIHOOD if there is
+ * @param random where 'sampled' draws targets from, and the others signs
+ * @throws NatgradError ERR_NATGRAD_SHAPE if a head's arrays do not hold rows x columns elements, its weights rows; ERR_NATGRAD_LIKELIHOOD if there is
  *   no head, if the values that a likelihood needs are missing, or if one of the user's own lacks what the estimator needs;
- *   ERR_NATGRAD_ARGUMENT for bad `draws` or `scale`
+ *   ERR_NATGRAD_ARGUMENT for bad `draws`, `scale` or `weights`
  */
 export function backwardVectors(
   estimator: Exclude<Estimator, 'empirical'>,
@@ -65,26 +77,44 @@ export function backwardVectors(
     );
   }
   heads.forEach((head, at) => checkHead(head, at, estimator));
-  if (estimator === 'exact') return exactVectors(heads, random);
+  if (estimator === 'exact' || estimator === 'gaussNewton') return exactVectors(heads, random);
   if (!Number.isSafeInteger(draws) || draws < 1) {
     throw new NatgradError('ERR_NATGRAD_ARGUMENT', `draws is ${draws}; give a positive integer.`);
   }
-  return sampledVectors(heads, random, draws);
+  return drawnVectors(heads, draws, estimator === 'sampled' ? sampled(random) : propagated(random));
 }
 
-function* sampledVectors(
+function* drawnVectors(
   heads: readonly HeadValues[],
-  random: RandomStream,
   draws: number,
+  draw: (head: HeadValues) => Float32Array,
 ): Generator<BackwardVectors> {
-  for (let draw = 0; draw < draws; draw++) {
-    const vectors = heads.map((head) => {
-      const vector = new Float32Array(head.rows * head.columns);
-      head.likelihood.sample(head, random, vector);
-      return multiplied(vector, Math.sqrt(head.scale ?? 1));
-    });
-    yield { vectors, weight: 1 / draws };
+  for (let k = 0; k < draws; k++) {
+    yield { vectors: heads.map((head) => weighted(draw(head), head, 1)), weight: 1 / draws };
   }
+}
+
+function sampled(random: RandomStream): (head: HeadValues) => Float32Array {
+  return (head) => {
+    const vector = new Float32Array(head.rows * head.columns);
+    head.likelihood.sample(head, random, vector);
+    return vector;
+  };
+}
+
+/** B v: the columns of B, each row of each with a random sign, added up. */
+function propagated(random: RandomStream): (head: HeadValues) => Float32Array {
+  return (head) => {
+    const total = new Float32Array(head.rows * head.columns);
+    const column = new Float32Array(total.length);
+    const count = head.likelihood.factorColumns(head.columns);
+    for (let c = 0; c < count; c++) {
+      head.likelihood.factorColumn(head, c, column);
+      withRandomSigns(column, head.columns, random);
+      for (let i = 0; i < total.length; i++) total[i] += column[i];
+    }
+    return total;
+  };
 }
 
 function* exactVectors(heads: readonly HeadValues[], random: RandomStream): Generator<BackwardVectors> {
@@ -94,7 +124,7 @@ function* exactVectors(heads: readonly HeadValues[], random: RandomStream): Gene
     for (let column = 0; column < counts[at]; column++) {
       const vector = new Float32Array(head.rows * head.columns);
       head.likelihood.factorColumn(head, column, vector);
-      multiplied(vector, Math.sqrt(passes * (head.scale ?? 1)));
+      weighted(vector, head, passes);
       withRandomSigns(vector, head.columns, random);
       yield { vectors: heads.map((_, other) => (other === at ? vector : null)), weight: 1 / passes };
     }
@@ -108,13 +138,20 @@ function withRandomSigns(vector: Float32Array, columns: number, random: RandomSt
   }
 }
 
-function multiplied(vector: Float32Array, factor: number): Float32Array {
-  if (factor !== 1) for (let i = 0; i < vector.length; i++) vector[i] *= factor;
+/** Multiplies every row by the root of how much it counts. */
+function weighted(
+  vector: Float32Array,
+  { scale = 1, weights, columns }: HeadValues,
+  factor: number,
+): Float32Array {
+  for (let i = 0; i < vector.length; i++) {
+    vector[i] *= Math.sqrt(factor * scale * (weights ? weights[Math.floor(i / columns)] : 1));
+  }
   return vector;
 }
 
 function checkHead(head: HeadValues, at: number, estimator: Exclude<Estimator, 'empirical'>): void {
-  const { likelihood, parameters, probabilities, rows, columns, scale } = head;
+  const { likelihood, parameters, probabilities, rows, columns, scale, weights } = head;
   const needed =
     estimator === 'sampled' ? (['sample'] as const) : (['factorColumns', 'factorColumn'] as const);
   for (const method of needed) {
@@ -144,5 +181,14 @@ function checkHead(head: HeadValues, at: number, estimator: Exclude<Estimator, '
   }
   if (scale !== undefined && !(Number.isFinite(scale) && scale > 0)) {
     throw new NatgradError('ERR_NATGRAD_ARGUMENT', `heads[${at}].scale is ${scale}; give a positive number.`);
+  }
+  if (weights && weights.length !== rows) {
+    throw new NatgradError(
+      'ERR_NATGRAD_SHAPE',
+      `heads[${at}].weights has ${weights.length} elements; there are ${rows} rows.`,
+    );
+  }
+  if (weights?.some((weight) => weight < 0)) {
+    throw new NatgradError('ERR_NATGRAD_ARGUMENT', `heads[${at}].weights holds a negative number.`);
   }
 }

@@ -15,6 +15,8 @@ export interface LikelihoodHead {
   columns: number;
   /** The loss of a row is `scale * -log p`. */
   scale: number;
+  /** What the loss of each row is multiplied with beside that; see `observe`. */
+  weights?: tf.Tensor;
 }
 
 /**
@@ -35,17 +37,20 @@ export function likelihoodHeads(
   const heads = settings.isOutput
     ? outputHeads(recording, settings.isOutput)
     : recording.heads.map(recognised(settings));
-  return heads.map(({ parameters, probabilities, distribution }) => {
+  return heads.map(({ parameters, probabilities, weights, distribution }) => {
     const likelihood =
       settings.ownLikelihood ?? settings.likelihoodOf(distribution ?? settings.distribution!);
     const columns = columnsOf(parameters, likelihood.distribution);
     // tfjs averages the cross entropies of a row's sigmoid outputs, so such a loss is 1/columns of -log p.
     const scale = likelihood === bernoulli ? 1 / columns : 1;
-    return { likelihood, parameters, probabilities, rows: parameters.size / columns, columns, scale };
+    const rows = parameters.size / columns;
+    return { likelihood, parameters, probabilities, rows, columns, scale, weights };
   });
 }
 
-type Candidate = Pick<Head, 'parameters' | 'probabilities'> & { distribution?: Head['distribution'] };
+type Candidate = Pick<Head, 'parameters' | 'probabilities' | 'weights'> & {
+  distribution?: Head['distribution'];
+};
 
 function outputHeads(
   { layers }: Pick<Recording, 'layers'>,
@@ -76,6 +81,6 @@ function recognised({ distribution: wanted }: FisherSettings): (head: Head) => C
 
 function columnsOf({ shape }: tf.Tensor, distribution: string): number {
   if (shape.length === 0) return 1;
-  if (shape.length === 1 && distribution !== 'categorical') return 1;
+  if (shape.length === 1 && (distribution === 'gaussian' || distribution === 'bernoulli')) return 1;
   return shape[shape.length - 1];
 }

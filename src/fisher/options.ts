@@ -3,18 +3,23 @@ import { matchesName, namePatterns, type NamePattern } from '../names';
 import type { Distribution } from '../tape/types';
 import { bernoulli } from './bernoulli';
 import { categorical } from './categorical';
-import type { Estimator } from './estimator';
+import { drawing, type Estimator } from './estimator';
 import { gaussian } from './gaussian';
+import { gaussianWithVariance } from './gaussianWithVariance';
 import type { Likelihood } from './likelihood';
+import { factorFromFisher } from './outputFactor';
 
-/** A likelihood of the user's own: the methods that the chosen estimator needs (see {@link Likelihood}). */
+/**
+ * A likelihood of the user's own: the methods that the chosen estimator needs (see {@link Likelihood}). `outputFisher` can stand for
+ * `factorColumns` and `factorColumn`, which are then taken from its eigendecomposition: `{sample, outputFisher}` serves every estimator.
+ */
 export type OwnLikelihood = Partial<Likelihood>;
 
 /** The `fisher` option spelt out. */
 export interface FisherOptions {
   /** How the Fisher matrix is estimated. Default 'sampled'. */
   estimator?: Estimator;
-  /** Only for 'sampled': backward passes with independent draws per estimate. Default 1. */
+  /** Only for 'sampled' and 'curvaturePropagation': backward passes with independent draws per estimate. Default 1. */
   draws?: number;
   /**
    * The predictive distribution. Default: what the loss is recognised as. A name asks that the loss is recognised as just that, or,
@@ -47,8 +52,19 @@ export interface FisherSettings {
   likelihoodOf(distribution: Distribution): Likelihood;
 }
 
-const ESTIMATORS: readonly string[] = ['sampled', 'exact', 'empirical'] satisfies Estimator[];
-const DISTRIBUTIONS: readonly string[] = ['categorical', 'bernoulli', 'gaussian'] satisfies Distribution[];
+const ESTIMATORS: readonly string[] = [
+  'sampled',
+  'exact',
+  'gaussNewton',
+  'curvaturePropagation',
+  'empirical',
+] satisfies Estimator[];
+const DISTRIBUTIONS: readonly string[] = [
+  'categorical',
+  'bernoulli',
+  'gaussian',
+  'gaussianWithVariance',
+] satisfies Distribution[];
 const KEYS: readonly string[] = [
   'estimator',
   'draws',
@@ -78,8 +94,8 @@ export function fisherSettings(option: FisherOption = 'sampled'): FisherSettings
   if (!ESTIMATORS.includes(estimator))
     refuse(`fisher.estimator is '${estimator}'`, `use ${list(ESTIMATORS)}`);
   if (draws !== undefined) {
-    if (estimator !== 'sampled')
-      refuse(`fisher.draws has no effect on '${estimator}'`, `use 'sampled' or leave it out`);
+    if (!drawing.includes(estimator))
+      refuse(`fisher.draws has no effect on '${estimator}'`, `use ${list(drawing)} or leave it out`);
     if (!Number.isSafeInteger(draws) || draws < 1)
       refuse(`fisher.draws is ${draws}`, 'give a positive integer');
   }
@@ -113,23 +129,32 @@ export function fisherSettings(option: FisherOption = 'sampled'): FisherSettings
     isOutput:
       output === undefined ? undefined : (name) => patterns.some((pattern) => matchesName(pattern, name)),
     ownLikelihood: typeof distribution === 'object' ? ownLikelihood(distribution, estimator) : undefined,
-    likelihoodOf: (recognised) => ({ categorical, bernoulli, gaussian: normal })[recognised],
+    likelihoodOf: (recognised) =>
+      ({ categorical, bernoulli, gaussian: normal, gaussianWithVariance })[recognised],
   };
 }
 
 function ownLikelihood(own: OwnLikelihood, estimator: Estimator): Likelihood {
-  const needed = estimator === 'exact' ? (['factorColumns', 'factorColumn'] as const) : (['sample'] as const);
-  const missing = needed.find((method) => typeof own[method] !== 'function');
-  if (missing) {
+  const has = (method: keyof Likelihood) => typeof own[method] === 'function';
+  const factored = has('factorColumns') && has('factorColumn');
+  if (estimator === 'sampled' && !has('sample')) {
+    refuse(`fisher.distribution has no sample(), which the estimator 'sampled' needs`, 'implement it');
+  }
+  if (estimator !== 'sampled' && !factored && !has('outputFisher')) {
+    const missing = has('factorColumns') ? 'factorColumn' : 'factorColumns';
     refuse(
-      `fisher.distribution has no ${missing}(), which the estimator '${estimator}' needs`,
-      'implement it',
+      `fisher.distribution has no ${missing}() and no outputFisher(), one of which the estimator '${estimator}' needs`,
+      'implement either',
     );
   }
   // What the estimator does not need may be missing; whoever calls it without having checked gets JavaScript's own error.
-  return own.distribution === undefined
-    ? Object.assign(Object.create(own) as Likelihood, { distribution: 'own' })
-    : (own as Likelihood);
+  const added = {
+    ...(own.distribution === undefined ? { distribution: 'own' } : {}),
+    ...(!factored && has('outputFisher') ? factorFromFisher(own as Likelihood) : {}),
+  };
+  return Object.keys(added).length === 0
+    ? (own as Likelihood)
+    : Object.assign(Object.create(own) as Likelihood, added);
 }
 
 const givenKeys = (option: object): string[] =>

@@ -171,10 +171,11 @@ export class CurvatureEstimation {
   ): void {
     // Copies: creating the first seed may move the storage that is read here.
     const copyOf = (tensor: tf.Tensor | undefined) => tensor && host.read(tensor).slice();
-    const values = heads.map(({ parameters, probabilities, ...head }) => ({
+    const values = heads.map(({ parameters, probabilities, weights, ...head }) => ({
       ...head,
       parameters: copyOf(recording.readable(parameters)),
       probabilities: copyOf(probabilities),
+      weights: copyOf(weights),
     }));
     const targets = blocks.flatMap(gradientTargets);
     const passes = backwardVectors(

@@ -30,7 +30,7 @@ export function countExamples(
 /** The last axis holds the parameters of one distribution; a vector of means or of Bernoulli logits is one per row. */
 function rowsOf({ parameters: { shape, size }, distribution }: Head): number {
   if (shape.length === 0) return 1;
-  if (shape.length === 1 && distribution !== 'categorical') return size;
+  if (shape.length === 1 && (distribution === 'gaussian' || distribution === 'bernoulli')) return size;
   return size / shape[shape.length - 1];
 }
 

@@ -27,6 +27,7 @@ export class Graph {
   private readonly producers = new Map<number, TapeNode>();
   private readonly dependents = new Set<number>();
   private readonly parameters = new Set<number>();
+  private readonly variables: ReadonlySet<number>;
 
   constructor(
     readonly tape: readonly TapeNode[],
@@ -34,7 +35,8 @@ export class Graph {
     variables: Iterable<tf.Variable>,
   ) {
     this.nodes = leadingTo(tape, loss);
-    for (const { id } of variables) {
+    this.variables = new Set(Array.from(variables, ({ id }) => id));
+    for (const id of this.variables) {
       this.dependents.add(id);
       this.parameters.add(id);
     }
@@ -54,6 +56,16 @@ export class Graph {
   /** Whether a tensor depends on any of the variables. */
   dependsOnVariables(tensor: tf.Tensor): boolean {
     return this.dependents.has(tensor.id);
+  }
+
+  /** Whether a tensor of the tape depends on any of the variables, though it need not lead to the loss. */
+  isComputedFromVariables(tensor: tf.Tensor): boolean {
+    const dependents = new Set(this.variables);
+    for (const { inputs, outputs } of this.tape) {
+      const dependent = Object.values(inputs).some(({ id }) => dependents.has(id));
+      if (dependent) for (const { id } of outputs) dependents.add(id);
+    }
+    return dependents.has(tensor.id);
   }
 
   /** Whether a tensor is a variable, or one in another shape. */

@@ -52,12 +52,13 @@ export function findHeads(graph: Graph, keep: Keep): Head[] {
 
 /** The heads that the user declared, those that depend on no variable left out. */
 export function observedHeads(observations: readonly Observation[], graph: Graph, keep: Keep): Head[] {
-  const dependent = observations.filter(({ tensor }) => graph.dependsOnVariables(tensor));
-  return dependent.map(({ tensor, copy, distribution }) => {
-    if (distribution === 'gaussian') return { distribution, parameters: tensor };
-    return headOf(distribution, tensor, keep, () =>
-      distribution === 'categorical' ? tf.softmax(copy) : tf.sigmoid(copy),
-    );
+  const dependent = observations.filter(({ tensor }) => graph.isComputedFromVariables(tensor));
+  return dependent.map(({ tensor, copy, distribution, weights }): Head => {
+    if (distribution === 'gaussian' || distribution === 'gaussianWithVariance') {
+      return { distribution, parameters: tensor, weights };
+    }
+    const probabilities = () => (distribution === 'categorical' ? tf.softmax(copy) : tf.sigmoid(copy));
+    return headOf(distribution, tensor, keep, probabilities, weights);
   });
 }
 
@@ -132,12 +133,14 @@ function headOf(
   parameters: tf.Tensor,
   keep: Keep,
   probabilities: tf.Tensor | (() => tf.Tensor),
+  weights?: tf.Tensor,
 ): Head {
   if (typeof probabilities !== 'function') return { distribution, parameters, probabilities };
   let computed: tf.Tensor | undefined;
   return {
     distribution,
     parameters,
+    ...(weights ? { weights } : {}),
     get probabilities() {
       return (computed ??= keep(untaped(() => tf.tidy(probabilities))));
     },

@@ -106,7 +106,8 @@ class Session {
       layers,
       heads,
       examples: countExamples(heads, layers, graph, this.attributes),
-      readable: (tensor) => readable(tensor, this.tape),
+      readable: (tensor) =>
+        readable(tensor, this.tape) ?? this.observations.find((observed) => observed.tensor === tensor)?.copy,
       backward: (seeds, targets) => {
         if (this.tapeIsGone) {
           throw new NatgradError(
@@ -156,7 +157,7 @@ class Session {
 
   release(): void {
     dispose(this.kept);
-    dispose(this.observations.map(({ copy }) => copy));
+    dispose(this.observations.flatMap(({ copy, weights }) => [copy, weights ?? null]));
   }
 }
 

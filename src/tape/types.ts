@@ -63,13 +63,13 @@ export interface Layer {
 }
 
 /** The kind of predictive distribution that a tensor of the graph parameterises. */
-export type Distribution = 'categorical' | 'bernoulli' | 'gaussian';
+export type Distribution = 'categorical' | 'bernoulli' | 'gaussian' | 'gaussianWithVariance';
 
 /** A tensor that parameterises a predictive distribution, found by walking back from the loss. */
 export interface Head {
   distribution: Distribution;
   /**
-   * Logits of categorical (last axis) and bernoulli, mean of gaussian. It names what to seed: a model releases it as soon as it is
+   * Logits of categorical (last axis) and bernoulli, mean of gaussian, means and then variances of gaussianWithVariance. It names what to seed: a model releases it as soon as it is
    * used, so its values may be gone (`isDisposed`) when the loss is there.
    */
   parameters: tf.Tensor;
@@ -77,6 +77,8 @@ export interface Head {
   probabilities?: tf.Tensor;
   /** Gaussian: the other side of the difference, the target, where the loss has one. */
   target?: tf.Tensor;
+  /** One number per row that its loss is multiplied with, where the user gave them; readable. */
+  weights?: tf.Tensor;
 }
 
 /** What `record` hands to its callback once the forward pass is on the tape and nothing is released yet. */

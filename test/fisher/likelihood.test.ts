@@ -1,6 +1,7 @@
 import { bernoulli } from '../../src/fisher/bernoulli';
 import { categorical } from '../../src/fisher/categorical';
 import { gaussian } from '../../src/fisher/gaussian';
+import { gaussianWithVariance } from '../../src/fisher/gaussianWithVariance';
 import type { Likelihood, Outputs } from '../../src/fisher/likelihood';
 import { randomStream } from '../../src/fisher/random';
 import { errorWithCode } from '../errorWithCode';
@@ -253,5 +254,61 @@ describe('gaussian', () => {
 
   it.each([0, -1, NaN, Infinity])('refuses the variance %p', (variance) => {
     expect(() => gaussian({ variance })).toThrow(errorWithCode('ERR_NATGRAD_ARGUMENT'));
+  });
+});
+
+describe('gaussianWithVariance', () => {
+  const [mean, variance] = [0.4, 0.7];
+  const values: Outputs = { parameters: Float32Array.of(mean, variance), rows: 1, columns: 2 };
+  const negativeLogLikelihood = ([mu, v]: number[], y: number) => (mu - y) ** 2 / (2 * v) + Math.log(v) / 2;
+
+  it('has the expected Hessian of -log p as its Fisher matrix', () => {
+    // Oracle: E_y[Hessian] with y = mu + sqrt(v) e; it is linear in e and e^2, so e = +1 and -1 (mean 0, variance 1) give the expectation.
+    const hessians = [1, -1].map((e) => {
+      const y = mean + Math.sqrt(variance) * e;
+      return hessian((f) => negativeLogLikelihood(f, y), [mean, variance]);
+    });
+    const expected = hessians[0].map((value, k) => (value + hessians[1][k]) / 2);
+    expectClose(gaussianWithVariance.outputFisher(values, 0), expected, 1e-6);
+  });
+
+  it('has columns whose outer products add up to the Fisher matrix', () => {
+    const sum = new Float64Array(4);
+    const b = new Float32Array(2);
+    for (let c = 0; c < gaussianWithVariance.factorColumns(2); c++) {
+      gaussianWithVariance.factorColumn(values, c, b);
+      for (let k = 0; k < 4; k++) sum[k] += b[Math.floor(k / 2)] * b[k % 2];
+    }
+    expectClose(sum, gaussianWithVariance.outputFisher(values, 0), 1e-6);
+  });
+
+  it('samples gradients of -log p, whose second moments are the Fisher matrix', () => {
+    // Oracle: with e a given number the score is the gradient at y = mu + sqrt(v) e, by finite differences.
+    const s = new Float32Array(2);
+    gaussianWithVariance.sample(values, { uniform: () => 0, normal: () => 1.3 }, s);
+    const y = mean + Math.sqrt(variance) * 1.3;
+    expectClose(
+      s,
+      gradient((f) => negativeLogLikelihood(f, y), [mean, variance]),
+      1e-6,
+    );
+
+    const draws = 150_000;
+    const random = randomStream(14, 0);
+    const second = new Float64Array(4);
+    for (let draw = 0; draw < draws; draw++) {
+      gaussianWithVariance.sample(values, random, s);
+      for (let k = 0; k < 4; k++) second[k] += (s[Math.floor(k / 2)] * s[k % 2]) / draws;
+    }
+    // E[(1 - e^2)^4] = 60, so the relative standard error is sqrt(60 / 4 - 1) / sqrt(draws) = 1 %: five of them.
+    const fisher = gaussianWithVariance.outputFisher(values, 0);
+    expectClose(second, fisher, 5e-2 * Math.max(...fisher));
+  });
+
+  it('gives no number for a variance that is not positive, and refuses an odd number of columns', () => {
+    const bad: Outputs = { parameters: Float32Array.of(0, -1), rows: 1, columns: 2 };
+    expect([...gaussianWithVariance.outputFisher(bad, 0)].some(Number.isNaN)).toBe(true);
+    const odd = { ...values, columns: 3 };
+    expect(() => gaussianWithVariance.outputFisher(odd, 0)).toThrow(errorWithCode('ERR_NATGRAD_SHAPE'));
   });
 });
