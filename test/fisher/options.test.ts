@@ -42,7 +42,7 @@ describe('fisherSettings', () => {
 
   it('takes the factor of H from outputFisher where a likelihood has no other', () => {
     // Oracle: B B' = H, for the H of a categorical distribution, whose rank is one less than its size.
-    const { outputFisher } = categorical;
+    const outputFisher: typeof categorical.outputFisher = (...of) => categorical.outputFisher(...of);
     const { ownLikelihood } = fisherSettings({ distribution: { outputFisher }, estimator: 'exact' });
     const outputs = { parameters: Float32Array.of(0.3, -1, 0.7, 1, 0, 2), rows: 2, columns: 3 };
     expect(ownLikelihood!.factorColumns(3)).toBe(3);
