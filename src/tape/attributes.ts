@@ -6,40 +6,28 @@ import type { TapeNode } from './types';
 /** The attributes of a kernel call, such as strides and padding. */
 export type KernelAttributes = Readonly<Record<string, unknown>>;
 
-/** Kernels whose attributes are needed. */
-const watched = new Set([
-  'BatchMatMul',
-  '_FusedMatMul',
-  'Conv2D',
-  'FusedConv2D',
-  'Conv2DBackpropInput',
-  'DepthwiseConv2dNative',
-  'GatherV2',
-  'FusedBatchNorm',
-  'Transpose',
-  'Concat',
-  'Pack',
-  'SplitV',
-]);
-
 /** Fused operations are on the tape under the name of the operation, not of the kernel that runs inside it. */
 const kernelInside: Record<string, string> = {
   fusedMatMul__op: '_FusedMatMul',
   fusedConv2d__op: 'FusedConv2D',
+  fusedDepthwiseConv2d__op: 'FusedDepthwiseConv2D',
 };
 
-/** Where both of them save what their kernel gave. */
+const kernelsInside = new Set(Object.values(kernelInside));
+
+/** Where all of them save what their kernel gave. */
 const savedOutput = 2;
 
 /**
  * The attributes of the kernels that ran while a function did. The tape does not keep them: its nodes hold them in closures.
  *
- * They are found again by the data of the kernel's output. A fused operation ends with a reshape of it and saves it; cpu and wasm share
- * the data with the reshaped tensor, tfjs-node with the saved one. Other kernels may share it too (a transposition that moves
- * nothing), so each kernel has a table of its own.
+ * They are found again by the kernel's output, which is the node's. A fused operation has a kernel inside, whose output it reshapes and
+ * saves: there the data tell, which cpu and wasm share with the reshaped tensor and tfjs-node with the saved one. Each kernel inside
+ * has a table of its own, because other kernels may share the data too.
  */
 export class Attributes {
-  private readonly tables = new Map<string, Map<object, KernelAttributes>>();
+  private readonly byOutput = new Map<number, KernelAttributes>();
+  private readonly inside = new Map<string, Map<object, KernelAttributes>>();
 
   /** Runs `f`, seeing every kernel call that it makes. Leaves the engine as it was, whatever `f` does. */
   watch<T>(f: () => T): T {
@@ -48,7 +36,7 @@ export class Attributes {
     const runKernel = target.runKernel;
     target.runKernel = (name, inputs, attributes) => {
       const result = runKernel.call(target, name, inputs, attributes);
-      if (attributes && watched.has(name)) this.remember(name, result, attributes as KernelAttributes);
+      if (attributes) this.remember(name, result, attributes as KernelAttributes);
       return result;
     };
     try {
@@ -59,17 +47,20 @@ export class Attributes {
     }
   }
 
-  /** The attributes with which the kernel of `node` was called, or undefined where it was not seen or not watched. */
+  /** The attributes with which the kernel of `node` was called, or undefined where it was not seen or takes none. */
   of(node: TapeNode): KernelAttributes | undefined {
     const fused = kernelInside[node.kernelName];
-    const table = this.tables.get(fused ?? node.kernelName);
-    const found = table?.get(node.outputs[0].dataId);
-    return found ?? (fused ? table?.get(node.saved![savedOutput].dataId) : undefined);
+    if (!fused) return this.byOutput.get(node.outputs[0].id);
+    const table = this.inside.get(fused);
+    return table?.get(node.outputs[0].dataId) ?? table?.get(node.saved![savedOutput].dataId);
   }
 
   private remember(name: string, result: tf.Tensor | tf.Tensor[], attributes: KernelAttributes): void {
-    let table = this.tables.get(name);
-    if (!table) this.tables.set(name, (table = new Map<object, KernelAttributes>()));
-    table.set((Array.isArray(result) ? result[0] : result).dataId, attributes);
+    const output = Array.isArray(result) ? result[0] : result;
+    this.byOutput.set(output.id, attributes);
+    if (!kernelsInside.has(name)) return;
+    let table = this.inside.get(name);
+    if (!table) this.inside.set(name, (table = new Map<object, KernelAttributes>()));
+    table.set(output.dataId, attributes);
   }
 }

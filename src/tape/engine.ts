@@ -36,3 +36,15 @@ export function untaped<T>(work: () => T): T {
     state.kernelDepth--;
   }
 }
+
+/** Runs `work` as if no gradient were being computed around it. */
+export function apart<T>(work: () => T): T {
+  const { state } = engine();
+  const { activeTape, gradientDepth, kernelDepth } = state;
+  Object.assign(state, { activeTape: null, gradientDepth: 0, kernelDepth: 0 });
+  try {
+    return work();
+  } finally {
+    Object.assign(state, { activeTape, gradientDepth, kernelDepth });
+  }
+}

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 
 import { NatgradError } from '../errors';
 import { Attributes } from './attributes';
-import { engine, untaped } from './engine';
+import { apart, engine, untaped } from './engine';
 import { countExamples } from './examples';
 import { gradientFailure } from './failure';
 import { Graph } from './graph';
@@ -10,6 +10,7 @@ import { findHeads, observedHeads } from './heads';
 import { findLayers } from './layers';
 import type { Observation } from './observe';
 import { observing } from './observe';
+import { forward } from './tangent';
 import type { Recording, RecordHooks, RecordResult, TapeNode } from './types';
 import { backward } from './walk';
 
@@ -29,9 +30,7 @@ export function record(
   variables: tf.Variable[] | undefined,
   hooks: RecordHooks,
 ): RecordResult {
-  if (typeof f !== 'function') {
-    throw new NatgradError('ERR_NATGRAD_TYPE', `The loss f must be a function but was ${typeof f}.`);
-  }
+  requireFunction(f);
   const trainable = trainableOf(variables);
   const wanted: tf.Tensor[] = [...trainable];
   const session = new Session();
@@ -67,6 +66,46 @@ export function record(
   } finally {
     session.release();
   }
+}
+
+/**
+ * Runs `f` once and hands its recording to `use`, without computing gradients: for walks over the tape in either direction at the weights
+ * as they are. Everything is released at the end, also when something throws; what `use` keeps it must clone or read.
+ *
+ * @param f the loss, a scalar; synchronous
+ * @param variables what the loss is a function of; all registered trainable variables if undefined
+ * @param use runs inside a tidy with recording off, while the tape exists; returns no tensor of that tidy
+ * @throws NatgradError as `record` does, but nothing of a backward pass
+ */
+export function withTape<T>(
+  f: () => tf.Scalar,
+  variables: tf.Variable[] | undefined,
+  use: (recording: Recording) => T,
+): T {
+  requireFunction(f);
+  const trainable = trainableOf(variables);
+  const session = new Session();
+  return apart(() => {
+    const { state } = engine();
+    try {
+      let result!: T;
+      tf.tidy(() => {
+        state.activeTape = [];
+        state.gradientDepth = 1;
+        try {
+          session.forward(f, trainable);
+        } finally {
+          state.gradientDepth = 0;
+        }
+        untaped(() => tf.tidy(() => void (result = use(session.recording))));
+      });
+      return result;
+    } finally {
+      session.tapeIsGone = true;
+      for (const { saved } of state.activeTape ?? []) dispose(saved ?? []);
+      session.release();
+    }
+  });
 }
 
 /** What one recording holds on to. */
@@ -109,16 +148,23 @@ class Session {
       readable: (tensor) =>
         readable(tensor, this.tape) ?? this.observations.find((observed) => observed.tensor === tensor)?.copy,
       backward: (seeds, targets) => {
-        if (this.tapeIsGone) {
-          throw new NatgradError(
-            'ERR_NATGRAD_STATE',
-            'recording.backward can be called in onForward only, while the tape exists.',
-          );
-        }
+        this.requireTape('backward');
         return backward(this.tape, this.attributes, seeds, targets);
+      },
+      tangent: (tangents, targets) => {
+        this.requireTape('tangent');
+        return forward(this.tape, this.attributes, tangents, targets);
       },
     };
     return loss;
+  }
+
+  private requireTape(method: string): void {
+    if (!this.tapeIsGone) return;
+    throw new NatgradError(
+      'ERR_NATGRAD_STATE',
+      `recording.${method} can be called only while the tape exists: in onForward, or in the callback of withTape.`,
+    );
   }
 
   /** tfjs disposes what is saved on the tape after its backward pass; copies (which share the data) outlive that. */
@@ -187,6 +233,12 @@ function trainableOf(variables: tf.Variable[] | undefined): tf.Variable[] {
     );
   }
   return trainable;
+}
+
+function requireFunction(f: unknown): void {
+  if (typeof f !== 'function') {
+    throw new NatgradError('ERR_NATGRAD_TYPE', `The loss f must be a function but was ${typeof f}.`);
+  }
 }
 
 function requireScalar(loss: unknown): void {

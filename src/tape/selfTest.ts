@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 
 import { host } from '../host/currentHost';
-import { engine } from './engine';
+import { apart } from './engine';
 import { weightGradients } from './reconstruct';
 import { record } from './record';
 import type { Layer } from './types';
@@ -21,18 +21,6 @@ export function tapeWorks(): boolean {
   let verdict = verdicts.get(backendName);
   if (verdict === undefined) verdicts.set(backendName, (verdict = apart(() => tf.tidy(tryOut))));
   return verdict;
-}
-
-/** Runs `work` as if no gradient were being computed around it. */
-function apart<T>(work: () => T): T {
-  const { state } = engine();
-  const { activeTape, gradientDepth, kernelDepth } = state;
-  Object.assign(state, { activeTape: null, gradientDepth: 0, kernelDepth: 0 });
-  try {
-    return work();
-  } finally {
-    Object.assign(state, { activeTape, gradientDepth, kernelDepth });
-  }
 }
 
 function tryOut(): boolean {

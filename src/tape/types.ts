@@ -104,6 +104,12 @@ export interface Recording {
    * a path is computed; the caller disposes the result (or is inside a tidy). Nothing of it is recorded.
    */
   backward: (seeds: ReadonlyMap<number, tf.Tensor>, targets: Iterable<tf.Tensor>) => Map<number, tf.Tensor>;
+  /**
+   * Forward walk over the tape: the derivatives of targets in the direction given by `tangents` (by tensor id, in the tensors' shapes), keyed
+   * by tensor id; a target that no tangent reaches has none. The caller disposes the result (or is inside a tidy). Nothing of it is
+   * recorded.
+   */
+  tangent: (tangents: ReadonlyMap<number, tf.Tensor>, targets: Iterable<tf.Tensor>) => Map<number, tf.Tensor>;
 }
 
 export interface RecordResult {
