@@ -246,7 +246,8 @@ function leak([x, alpha]: tf.Tensor[]): Partials {
 /** The sum over the elements that are the largest (smallest), which is how tfjs differentiates ties. */
 function extreme({ node, saved, tangent, attributes }: Step): tf.Tensor {
   const [x, y] = saved;
-  const axes = tf.util.parseAxisParam(attributes().reductionIndices as number[], x.shape);
+  const { reductionIndices, axis } = attributes() as { reductionIndices?: number[]; axis?: number[] };
+  const axes = tf.util.parseAxisParam((reductionIndices ?? axis)!, x.shape);
   const kept = tf.reshape(y, tf.backend_util.expandShapeToKeepDim(reduced(x.shape, axes), axes));
   const attained = tf.cast(tf.equal(x, kept), 'float32');
   return tf.reshape(tf.sum(tf.mul(tangent('x')!, attained), axes), node.outputs[0].shape);
