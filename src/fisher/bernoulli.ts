@@ -1,3 +1,4 @@
+import type { FloatArray } from '../linalg/jobs';
 import type { Likelihood, Outputs } from './likelihood';
 import type { RandomStream } from './random';
 
@@ -36,6 +37,28 @@ export const bernoulli: Likelihood = {
     const fisher = new Float64Array(columns * columns);
     for (let i = 0; i < columns; i++) fisher[i * columns + i] = varianceAt(outputs, row * columns + i);
     return fisher;
+  },
+
+  multiplyFactorTransposed(outputs: Outputs, vectors: FloatArray, out: FloatArray): void {
+    for (let at = 0; at < outputs.rows * outputs.columns; at++) {
+      out[at] = Math.sqrt(varianceAt(outputs, at)) * vectors[at];
+    }
+  },
+
+  multiplyFisher(outputs: Outputs, vectors: FloatArray, out: FloatArray): void {
+    for (let at = 0; at < outputs.rows * outputs.columns; at++)
+      out[at] = varianceAt(outputs, at) * vectors[at];
+  },
+
+  /** sum p log(p / q) + (1 - p) log((1 - p) / (1 - q)) */
+  divergence(from: Outputs, to: Outputs): number {
+    let sum = 0;
+    for (let at = 0; at < from.rows * from.columns; at++) {
+      const [p, q] = [probabilityAt(from, at), probabilityAt(to, at)];
+      if (p > 0) sum += p * Math.log(p / q);
+      if (p < 1) sum += (1 - p) * Math.log((1 - p) / (1 - q));
+    }
+    return Math.max(sum, 0);
   },
 };
 

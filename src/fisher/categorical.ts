@@ -1,3 +1,4 @@
+import type { FloatArray } from '../linalg/jobs';
 import type { Likelihood, Outputs } from './likelihood';
 import type { RandomStream } from './random';
 
@@ -46,7 +47,46 @@ export const categorical: Likelihood = {
       return (i === j ? p[i] : 0) - p[i] * p[j];
     });
   },
+
+  /** B'u = sqrt(p) (u - p'u), elementwise */
+  multiplyFactorTransposed(outputs: Outputs, vectors: FloatArray, out: FloatArray): void {
+    centred(outputs, vectors, out, Math.sqrt);
+  },
+
+  /** H u = p (u - p'u), elementwise */
+  multiplyFisher(outputs: Outputs, vectors: FloatArray, out: FloatArray): void {
+    centred(outputs, vectors, out, (p) => p);
+  },
+
+  /** sum p (log p - log q) */
+  divergence(from: Outputs, to: Outputs): number {
+    const [p, q] = [new Float64Array(from.columns), new Float64Array(from.columns)];
+    let sum = 0;
+    for (let row = 0; row < from.rows; row++) {
+      probabilitiesOf(from, row, p);
+      probabilitiesOf(to, row, q);
+      for (let i = 0; i < p.length; i++) if (p[i] > 0) sum += p[i] * Math.log(p[i] / q[i]);
+    }
+    return Math.max(sum, 0);
+  },
 };
+
+/** weight(p) (u - p'u) for every row */
+function centred(
+  outputs: Outputs,
+  vectors: FloatArray,
+  out: FloatArray,
+  weight: (p: number) => number,
+): void {
+  const p = new Float64Array(outputs.columns);
+  for (let row = 0; row < outputs.rows; row++) {
+    probabilitiesOf(outputs, row, p);
+    const begin = row * p.length;
+    let mean = 0;
+    for (let i = 0; i < p.length; i++) mean += p[i] * vectors[begin + i];
+    for (let i = 0; i < p.length; i++) out[begin + i] = weight(p[i]) * (vectors[begin + i] - mean);
+  }
+}
 
 /** Writes the class probabilities of one row, which sum to 1 within float64, to `p`. */
 function probabilitiesOf(outputs: Outputs, row: number, p: Float64Array): void {

@@ -1,4 +1,5 @@
 import { NatgradError } from '../errors';
+import type { FloatArray } from '../linalg/jobs';
 import type { Likelihood, Outputs } from './likelihood';
 import type { RandomStream } from './random';
 
@@ -47,6 +48,16 @@ export function gaussian({ variance }: GaussianOptions = {}): Likelihood {
       const fisher = new Float64Array(columns * columns);
       for (let i = 0; i < columns; i++) fisher[i * columns + i] = precision(columns);
       return fisher;
+    },
+
+    multiplyFactorTransposed(outputs: Outputs, vectors: FloatArray, out: FloatArray): void {
+      const root = Math.sqrt(precision(outputs.columns));
+      for (let at = 0; at < outputs.rows * outputs.columns; at++) out[at] = root * vectors[at];
+    },
+
+    multiplyFisher(outputs: Outputs, vectors: FloatArray, out: FloatArray): void {
+      const factor = precision(outputs.columns);
+      for (let at = 0; at < outputs.rows * outputs.columns; at++) out[at] = factor * vectors[at];
     },
   };
 }

@@ -1,8 +1,10 @@
 import type * as tf from '@tensorflow/tfjs';
 
 import { NatgradError } from '../errors';
+import type { Host } from '../host/host';
 import type { Head, Recording } from '../tape/types';
 import { bernoulli } from './bernoulli';
+import type { HeadValues } from './estimator';
 import type { Likelihood } from './likelihood';
 import type { FisherSettings } from './options';
 
@@ -46,6 +48,21 @@ export function likelihoodHeads(
     const rows = parameters.size / columns;
     return { likelihood, parameters, probabilities, rows, columns, scale, weights };
   });
+}
+
+/** What the heads of a recording say, as arrays of their own. */
+export function headValues(
+  recording: Pick<Recording, 'readable'>,
+  heads: readonly LikelihoodHead[],
+  host: Host,
+): HeadValues[] {
+  const copyOf = (tensor: tf.Tensor | undefined) => tensor && host.read(tensor).slice();
+  return heads.map(({ parameters, probabilities, weights, ...head }) => ({
+    ...head,
+    parameters: copyOf(recording.readable(parameters)),
+    probabilities: copyOf(probabilities),
+    weights: copyOf(weights),
+  }));
 }
 
 type Candidate = Pick<Head, 'parameters' | 'probabilities' | 'weights'> & {

@@ -1,3 +1,4 @@
+import type { FloatArray } from '../linalg/jobs';
 import type { RandomStream } from './random';
 
 /** What a network says about a batch: the parameters of one predictive distribution per row. */
@@ -21,7 +22,7 @@ export interface Outputs {
  * network agree (J. Martens, "New insights and perspectives on the natural gradient method", JMLR 2020, section 9).
  *
  * Nothing here is averaged over rows. Implement it to use a distribution of your own: `sample` is needed by the estimator
- * 'sampled', `factorColumns` and `factorColumn` by 'exact', `outputFisher` by diagnostics.
+ * 'sampled', `factorColumns` and `factorColumn` by 'exact' and by products with the exact Fisher matrix, `outputFisher` by diagnostics.
  */
 export interface Likelihood {
   readonly distribution: string;
@@ -42,4 +43,19 @@ export interface Likelihood {
 
   /** H of row `row`, [columns, columns] row-major. */
   outputFisher(outputs: Outputs, row: number): Float64Array;
+
+  /**
+   * Writes B'u of every row's vector u, `vectors` [rows, columns], to `out` [rows, factorColumns], so that |B'u|^2 = u'H u. Where it is
+   * missing it is made of `factorColumn`.
+   */
+  multiplyFactorTransposed?(outputs: Outputs, vectors: FloatArray, out: FloatArray): void;
+
+  /** Writes H u of every row's vector u, `vectors` [rows, columns], to `out` [rows, columns]. Where it is missing it is made of `factorColumn`. */
+  multiplyFisher?(outputs: Outputs, vectors: FloatArray, out: FloatArray): void;
+
+  /**
+   * The sum over rows of KL(p(.|from) || p(.|to)), at least 0. Where it is missing it is taken to be 1/2 u'H u with u the difference of
+   * the parameters, which it is to second order.
+   */
+  divergence?(from: Outputs, to: Outputs): number;
 }

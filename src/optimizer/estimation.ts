@@ -9,7 +9,7 @@ import { coverLayers } from '../curvature/coverLayers';
 import { merge } from '../curvature/phases';
 import { NatgradError } from '../errors';
 import { backwardVectors, type Estimator } from '../fisher/estimator';
-import { likelihoodHeads, type LikelihoodHead } from '../fisher/heads';
+import { headValues, likelihoodHeads, type LikelihoodHead } from '../fisher/heads';
 import { fisherSettings, type FisherSettings } from '../fisher/options';
 import { randomStream } from '../fisher/random';
 import type { Host } from '../host/host';
@@ -169,14 +169,8 @@ export class CurvatureEstimation {
     heads: LikelihoodHead[],
     host: Host,
   ): void {
-    // Copies: creating the first seed may move the storage that is read here.
-    const copyOf = (tensor: tf.Tensor | undefined) => tensor && host.read(tensor).slice();
-    const values = heads.map(({ parameters, probabilities, weights, ...head }) => ({
-      ...head,
-      parameters: copyOf(recording.readable(parameters)),
-      probabilities: copyOf(probabilities),
-      weights: copyOf(weights),
-    }));
+    // Copies, because creating the first seed may move the storage that is read.
+    const values = headValues(recording, heads, host);
     const targets = blocks.flatMap(gradientTargets);
     const passes = backwardVectors(
       this.estimator as Exclude<Estimator, 'empirical'>,
