@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { NatgradError, type ErrorCode } from './errors';
-export { kfac } from './optimizer/presets/index';
+export { kfac, trustRegion, type TrustRegionConfig } from './optimizer/presets/index';
 export { radam, RadamOptimizer, type RadamConfig } from './optimizer/radam';
 export { NaturalGradientOptimizer, type OptimizerStats } from './optimizer/NaturalGradientOptimizer';
 export type { NaturalGradientConfig } from './optimizer/config';
@@ -33,6 +33,7 @@ export type { ScheduleConfig } from './step/schedules';
 export type { Schedule } from './step/schedule';
 export type { DampingOption } from './step/damping';
 export type { LevenbergMarquardtOptions } from './step/levenbergMarquardt';
+export type { TrustRegionOptions, TrustRegionReport } from './step/trustRegion';
 export type { DecayOption } from './step/weightDecay';
 export type { IterateAveragingOptions } from './step/iterateAveraging';
 export { observe, type ObserveOptions } from './tape/observe';

@@ -3,18 +3,22 @@ import * as tf from '@tensorflow/tfjs';
 import type { BlockSummary } from '../curvature/block';
 import { NatgradError } from '../errors';
 import type { Estimator } from '../fisher/estimator';
+import { fisherSettings } from '../fisher/options';
 import { host } from '../host/currentHost';
 import type { FloatArray, Kernels } from '../linalg/jobs';
 import { kernels } from '../linalg/kernels';
 import { createDamping, type Damping } from '../step/damping';
 import { LevenbergMarquardt } from '../step/levenbergMarquardt';
 import { requireSchedule, valueAt, type Schedule } from '../step/schedule';
+import { requireTrustRegion, type TrustRegionReport } from '../step/trustRegion';
 import { record } from '../tape/record';
 import { tapeWorks } from '../tape/selfTest';
 import { fromTensor, toTensor, withPrefix, type NamedTensors } from './checkpoint';
-import { resolveConfig, type NaturalGradientConfig, type ResolvedConfig } from './config';
+import { CHOSEN, resolveConfig, type NaturalGradientConfig, type ResolvedConfig } from './config';
 import { CurvatureEstimation } from './estimation';
+import { ModelledStep, type BatchLoss } from './modelledStep';
 import { restoreConfig, saveConfig } from './savedConfig';
+import { trustRegionStep } from './trustRegionStep';
 import { WeightStep, type StepReport, type VariableGradient } from './weightStep';
 
 type Gradients = Parameters<tf.Optimizer['applyGradients']>[0];
@@ -23,9 +27,12 @@ type Gradients = Parameters<tf.Optimizer['applyGradients']>[0];
 export interface OptimizerStats {
   /** Steps taken so far. */
   step: number;
+  /** Of the next step; with 'quadraticModel' that of the last one, and NaN within a trust region. */
   learningRate: number;
+  /** What the last step multiplied the one before it by. */
+  momentum: number;
   damping: number;
-  /** nu of the KL clip in the last step: 1 if it did not act. */
+  /** nu of the KL clip or of the norm constraint in the last step: 1 if it did not act. */
   klClip: number;
   /** Inner product of gradient and direction in the last step: twice the KL divergence of a step of length 1. */
   gradientDotDirection: number;
@@ -37,6 +44,10 @@ export interface OptimizerStats {
   minEigenvalue: number;
   /** Steps that left the weights as they were because a gradient was not finite. */
   skippedSteps: number;
+  /** Steps that were taken back because the loss grew (option `rejectSteps`). */
+  rejectedSteps: number;
+  /** The last step within a trust region; null without that option and before the first step. */
+  trustRegion: TrustRegionReport | null;
   /** Batches that left the factors as they were because an activation or its gradient was not finite. */
   skippedBatches: number;
   /** Matrices that could not be inverted (their previous inverse stayed in use), over all refreshes. */
@@ -68,10 +79,10 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   private readonly damping: Damping;
   private readonly estimation: CurvatureEstimation;
   private readonly weightStep: WeightStep;
+  private readonly modelledStep: ModelledStep;
   private readonly warned = new Set<string>();
-  private lastStep: StepReport = { learningRate: NaN, klClip: 1, gradientDotDirection: NaN };
-  /** Metrics of a second evaluation of the loss; tfjs-layers may still read them until the next step. */
-  private surplus: tf.Tensor[] = [];
+  private lastStep: StepReport = { learningRate: NaN, momentum: NaN, klClip: 1, gradientDotDirection: NaN };
+  private lastRegion: TrustRegionReport | null = null;
   private skippedSteps = 0;
   private milliseconds = { gradients: 0, update: 0 };
   private disposed = false;
@@ -84,20 +95,35 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     super();
     this.config = resolveConfig(config);
     this.kernels = kernels(this.config.backend);
-    this.damping = createDamping(this.config.damping);
+    this.damping = createDamping(requireTrustRegion(this.config.trustRegion)?.damping ?? this.config.damping);
     this.estimation = new CurvatureEstimation(this.config, this.kernels, (message) => this.warnOnce(message));
     this.weightStep = new WeightStep(this.config, this.kernels, (variable) =>
       this.estimation.membership(variable),
     );
+    this.modelledStep = new ModelledStep({
+      config: this.config,
+      damping: this.damping,
+      weightStep: this.weightStep,
+      canRecord: () => this.canRecord(),
+      settleCurvature: () => this.estimation.refresher.drain(),
+      warn: (message) => this.warnOnce(message),
+    });
   }
 
   /** Step length: a number or a function of the step. Schedules and callbacks may set it at any time. */
-  get learningRate(): Schedule {
+  get learningRate(): Schedule | 'quadraticModel' {
     return this.weightStep.learningRate;
   }
 
-  set learningRate(learningRate: Schedule) {
-    this.weightStep.learningRate = requireSchedule(learningRate, 'learningRate');
+  set learningRate(learningRate: Schedule | 'quadraticModel') {
+    if (this.config.trustRegion !== null) {
+      throw new NatgradError(
+        'ERR_NATGRAD_STATE',
+        'learningRate has no effect with trustRegion, whose maxKl bounds the steps; do not set it.',
+      );
+    }
+    this.weightStep.learningRate =
+      learningRate === CHOSEN ? CHOSEN : requireSchedule(learningRate, 'learningRate');
   }
 
   /** As tf.train.sgd has it. */
@@ -114,27 +140,62 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     varList?: tf.Variable[],
   ): { value: tf.Scalar; grads: tf.NamedTensorMap } {
     this.requireUsable();
-    this.releaseSurplus();
     const begin = performance.now();
     try {
-      if (!this.estimation.due(this.iterations) || !this.canRecord())
-        return super.computeGradients(f, varList);
+      const isDue = this.config.trustRegion === null && this.estimation.due(this.iterations);
+      if (!isDue || !this.canRecord()) return super.computeGradients(f, varList);
       return record(f, varList, this.estimation.hooks(this.iterations, this.lambda(), host()));
     } finally {
       this.milliseconds.gradients = performance.now() - begin;
     }
   }
 
-  /** Takes one step from gradients of the loss, by variable name or as a list in a fixed order. */
+  /**
+   * Takes one step from gradients of the loss, by variable name or as a list in a fixed order.
+   *
+   * @throws NatgradError ERR_NATGRAD_STATE where options need the loss as a function: 'quadraticModel', `rejectSteps` and `trustRegion`
+   */
   applyGradients(variableGradients: Gradients): void {
+    if (this.modelledStep.always || this.config.trustRegion !== null) {
+      throw new NatgradError(
+        'ERR_NATGRAD_STATE',
+        "'quadraticModel', rejectSteps and trustRegion evaluate the loss again; train with model.fit or optimizer.minimize(f), not with applyGradients.",
+      );
+    }
+    this.advance(variableGradients, null);
+  }
+
+  override minimize(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): tf.Scalar | null {
+    const value =
+      this.config.trustRegion === null ? this.descend(f, varList) : this.descendInRegion(f, varList);
+    if (returnCost) return value;
+    value.dispose();
+    return null;
+  }
+
+  private descend(f: () => tf.Scalar, varList?: tf.Variable[]): tf.Scalar {
+    const { value, grads } = this.computeGradients(f, varList);
+    try {
+      const loss = this.modelledStep.needed(this.iterations) ? { f, value: host().read(value)[0] } : null;
+      this.advance(varList ? varList.map(({ name }) => ({ name, tensor: grads[name] })) : grads, loss);
+      return value;
+    } catch (error) {
+      value.dispose();
+      throw error;
+    } finally {
+      tf.dispose(grads);
+    }
+  }
+
+  /** @param loss of the batch, where the step has to look at it again */
+  private advance(variableGradients: Gradients, loss: BatchLoss | null): void {
     this.requireUsable();
     const begin = performance.now();
     const step = this.iterations;
     this.estimation.refresher.settle(step);
     const entries = this.entriesOf(variableGradients);
     if (this.kernels.firstNonFinite(entries.map(({ gradient }) => gradient)) >= 0) {
-      this.skippedSteps++;
-      this.warnOnce(`A gradient of step ${step} is not finite; the weights stay as they are.`);
+      this.skip();
     } else {
       if (this.estimation.blocks.length === 0 && this.canRecord()) {
         this.warnOnce(
@@ -142,38 +203,50 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
             'compute gradients with `optimizer.computeGradients(f)` instead of `tf.variableGrads(f)`.',
         );
       }
-      this.lastStep = this.weightStep.take(entries, step, host());
+      this.lastStep = loss ? this.lookAgain(entries, loss) : this.step(entries);
     }
     this.incrementIterations();
     this.milliseconds.update = performance.now() - begin;
   }
 
-  override minimize(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): tf.Scalar | null {
-    const step = this.iterations;
-    const { value, grads } = this.computeGradients(f, varList);
-    const gradients: Gradients = varList ? varList.map(({ name }) => ({ name, tensor: grads[name] })) : grads;
-    const skipped = this.skippedSteps;
-    this.applyGradients(gradients);
-    if (
-      this.damping instanceof LevenbergMarquardt &&
-      this.damping.due(step) &&
-      this.skippedSteps === skipped
-    ) {
-      this.estimation.refresher.drain();
-      const before = host().read(value)[0];
-      const predicted = this.weightStep.predictedChange(
-        this.entriesOf(gradients),
-        this.lastStep,
-        this.damping.value(),
+  private step(entries: VariableGradient[]): StepReport {
+    const proposal = this.weightStep.propose(entries, this.iterations, host());
+    const { klClip, learningRate, momentum } = this.weightStep.coefficients(proposal);
+    // Both are there: a step that leaves one to the model has the loss to look at again.
+    return this.weightStep.take(
+      proposal,
+      { klClip, learningRate: learningRate!, momentum: momentum! },
+      host(),
+    );
+  }
+
+  private lookAgain(entries: VariableGradient[], loss: BatchLoss): StepReport {
+    const kept = entries.map(({ variable, gradient }) => ({ variable, gradient: gradient.slice() }));
+    return this.modelledStep.take(this.weightStep.propose(kept, this.iterations, host()), loss, host());
+  }
+
+  private descendInRegion(f: () => tf.Scalar, varList?: tf.Variable[]): tf.Scalar {
+    this.requireUsable();
+    if (!this.canRecord()) {
+      throw new NatgradError(
+        'ERR_NATGRAD_STATE',
+        'trustRegion cannot do without the autodiff tape; use @tensorflow/tfjs 4.22.',
       );
-      const { value: after, kept } = evaluate(f);
-      this.surplus.push(...kept);
-      this.damping.observe({ step, actual: after - before, predicted });
     }
-    tf.dispose(grads);
-    if (returnCost) return value;
-    value.dispose();
-    return null;
+    const begin = performance.now();
+    const { fisher, trustRegion } = this.config;
+    const options = requireTrustRegion(trustRegion)!;
+    const { loss, finite, ...report } = trustRegionStep(f, varList, fisherSettings(fisher), options, host());
+    this.lastRegion = report;
+    if (!finite) this.skip();
+    this.incrementIterations();
+    this.milliseconds = { gradients: 0, update: performance.now() - begin };
+    return tf.scalar(loss);
+  }
+
+  private skip(): void {
+    this.skippedSteps++;
+    this.warnOnce(`A gradient of step ${this.iterations} is not finite; the weights stay as they are.`);
   }
 
   /** What every variable of the model got: structure, sizes, memory, and why where it is a fallback. Empty before the first step. */
@@ -188,12 +261,14 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     return {
       step: this.iterations,
       ...this.lastStep,
-      learningRate: valueAt(this.learningRate, this.iterations, 'learningRate'),
+      learningRate: this.nextLearningRate(),
       damping: this.lambda(),
       fisher: estimator,
       refreshAge: refreshedAt < 0 ? -1 : this.iterations - refreshedAt,
       minEigenvalue,
       skippedSteps: this.skippedSteps,
+      rejectedSteps: this.modelledStep.rejected,
+      trustRegion: this.lastRegion,
       skippedBatches,
       refreshFailures: failures,
       refreshRetries: retries,
@@ -270,13 +345,15 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   override dispose(): void {
     if (this.disposed) return;
     this.estimation.refresher.drain();
-    this.releaseSurplus();
     this.disposed = true;
   }
 
-  private releaseSurplus(): void {
-    tf.dispose(this.surplus);
-    this.surplus = [];
+  private nextLearningRate(): number {
+    const { learningRate } = this;
+    if (this.config.trustRegion !== null) return NaN;
+    return learningRate === CHOSEN
+      ? this.lastStep.learningRate
+      : valueAt(learningRate, this.iterations, 'learningRate');
   }
 
   private lambda(): number {
@@ -324,20 +401,6 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     this.warned.add(kind);
     console.warn(`natgrad: ${message}`);
   }
-}
-
-/**
- * The value of a loss function, and what it kept: the loss of `fit` keeps a tensor per metric each time it is called, and only those of
- * one call are ever released by tfjs.
- */
-function evaluate(f: () => tf.Scalar): { value: number; kept: tf.Tensor[] } {
-  let value = NaN;
-  let kept: tf.Tensor[] = [];
-  tf.tidy(() => {
-    value = host().read(f())[0];
-    kept = tf.engine().state.activeScope.track.filter((tensor) => tensor.kept);
-  });
-  return { value, kept };
 }
 
 tf.serialization.registerClass(NaturalGradientOptimizer);

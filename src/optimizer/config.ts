@@ -8,14 +8,22 @@ import { namePatterns } from '../names';
 import type { IterateAveragingOptions } from '../step/iterateAveraging';
 import type { DampingOption } from '../step/damping';
 import { requireSchedule, type Schedule } from '../step/schedule';
+import { requireTrustRegion, type TrustRegionOptions } from '../step/trustRegion';
 import type { DecayOption } from '../step/weightDecay';
+
+/** The value of an option that leaves it to the quadratic model. */
+export const CHOSEN = 'quadraticModel';
 
 /** Options of {@link NaturalGradientOptimizer}; every one has a default, which the presets may change. */
 export interface NaturalGradientConfig {
-  /** Step length: a number or a function of the step, counted from 0. */
-  learningRate?: Schedule;
-  /** Heavy-ball momentum in [0, 1); null or 0 keeps no velocity. */
-  momentum?: Schedule | null;
+  /**
+   * Step length: a number or a function of the step, counted from 0. 'quadraticModel': in every step what minimises the quadratic model
+   * with the exact Fisher matrix of the batch (see `minimiseModel`), for large batches; it costs another forward pass and two walks over
+   * its tape, and needs `fit` or `minimize`.
+   */
+  learningRate?: Schedule | 'quadraticModel';
+  /** Heavy-ball momentum in [0, 1); null or 0 keeps no velocity. 'quadraticModel': as for `learningRate`. */
+  momentum?: Schedule | null | 'quadraticModel';
   /** Lambda, added to the Fisher matrix: a number, a function of the step, or `{adapt: 'levenbergMarquardt', initial}`. */
   damping?: DampingOption;
   /** Decoupled weight decay: `w` shrinks by `learningRate * weightDecay` of itself per step. */
@@ -42,6 +50,21 @@ export interface NaturalGradientConfig {
   refreshLag?: number;
   /** Bound kappa on the KL divergence of a step, see `klClipScale`; null: off. */
   klClip?: number | null;
+  /**
+   * Bound on learningRate^2 gradient'F^-1 gradient, the squared length of a step in the geometry of the Fisher matrix, see
+   * `normConstraintScale`; null: off. In place of `klClip`.
+   */
+  normConstraint?: number | null;
+  /**
+   * Take a step back if the loss of its batch grew or is not finite, and raise the damping where it is adapted. Costs another evaluation
+   * of the loss per step, and needs `fit` or `minimize`.
+   */
+  rejectSteps?: boolean;
+  /**
+   * Steps by conjugate gradients on the exact Fisher matrix within a bound on the KL divergence, in place of everything else: only `fisher`
+   * and `backend` go with it. See the preset `trustRegion`; null: off.
+   */
+  trustRegion?: TrustRegionOptions | null;
   /** Largest global norm of the gradient, before it is preconditioned; null: off. */
   clipNorm?: number | null;
   /** Largest magnitude of an element of the gradient, before it is preconditioned; null: off. */
@@ -82,6 +105,9 @@ export const DEFAULTS: ResolvedConfig = {
   refresh: 'overlapped',
   refreshLag: 4,
   klClip: 3e-4,
+  normConstraint: null,
+  rejectSteps: false,
+  trustRegion: null,
   clipNorm: null,
   clipValue: null,
   averaging: null,
@@ -118,7 +144,10 @@ export function resolveConfig(
   const given = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
   const resolved = { ...defaults, ...given } as ResolvedConfig;
 
-  requireSchedule(resolved.learningRate, 'learningRate');
+  requireStepLength(given, resolved);
+  requireTrustRegion(resolved.trustRegion);
+  if (resolved.trustRegion !== null) requireNothingElse(given);
+  requireOneOf(resolved.rejectSteps, [true, false], 'rejectSteps');
   requireSchedule(resolved.factorDecay, 'factorDecay');
   if (typeof resolved.factorDecay === 'number' && resolved.factorDecay >= 1) {
     refuse(`factorDecay is ${resolved.factorDecay}`, 'give a number from 0 up to, but not, 1');
@@ -139,6 +168,51 @@ export function resolveConfig(
   }
   requireRules(resolved.blocks);
   return resolved;
+}
+
+/** One thing decides how long a step is; `klClip`, which is on by default, gives way to the others. */
+function requireStepLength(given: Partial<NaturalGradientConfig>, resolved: ResolvedConfig): void {
+  const { learningRate } = resolved;
+  if (learningRate !== CHOSEN) requireSchedule(learningRate, 'learningRate');
+  const isGiven = (key: 'klClip' | 'normConstraint') => (given[key] ?? null) !== null;
+  const others = learningRate === CHOSEN ? "learningRate: 'quadraticModel'" : 'normConstraint';
+  if (isGiven('klClip') && (learningRate === CHOSEN || isGiven('normConstraint'))) {
+    refuse(`klClip and ${others} are both given`, 'choose one');
+  }
+  if (learningRate === CHOSEN && isGiven('normConstraint')) {
+    refuse(`normConstraint and ${others} are both given`, 'choose one');
+  }
+  if (learningRate === CHOSEN || resolved.normConstraint !== null) resolved.klClip = null;
+}
+
+/** What goes with a trust region; anything else would do nothing. */
+const WITH_TRUST_REGION: readonly string[] = [
+  'trustRegion',
+  'fisher',
+  'backend',
+] satisfies (keyof ResolvedConfig)[];
+
+function requireNothingElse(given: Partial<NaturalGradientConfig>): void {
+  const useless = Object.keys(given).find((key) => !WITH_TRUST_REGION.includes(key));
+  if (useless !== undefined) {
+    refuse(
+      `${useless} has no effect with trustRegion`,
+      `leave it out; ${WITH_TRUST_REGION.join(', ')} go together`,
+    );
+  }
+  const { fisher } = given;
+  if ((typeof fisher === 'object' ? fisher.estimator : fisher) === 'empirical') {
+    refuse(
+      "fisher 'empirical' has no effect with trustRegion, which uses the exact Fisher matrix",
+      'leave it out',
+    );
+  }
+}
+
+/** The options that decide what an optimizer with this configuration does; the others keep their defaults. */
+export function effectiveConfig(config: ResolvedConfig): Partial<ResolvedConfig> {
+  if (config.trustRegion === null) return config;
+  return Object.fromEntries(Object.entries(config).filter(([key]) => WITH_TRUST_REGION.includes(key)));
 }
 
 function requireRules(rules: BlockRule[]): void {

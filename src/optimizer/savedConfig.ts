@@ -5,7 +5,7 @@
 import { restorePattern, savePattern } from '../names';
 import { restoreSchedule, saveSchedule } from '../step/scheduleConfig';
 import { L2, restoreDecay, WeightDecay } from '../step/weightDecay';
-import type { NaturalGradientConfig, ResolvedConfig } from './config';
+import { CHOSEN, effectiveConfig, type NaturalGradientConfig, type ResolvedConfig } from './config';
 
 type Json = Record<string, unknown>;
 
@@ -34,15 +34,17 @@ export function saveConfig(config: ResolvedConfig, step: number): Json {
     const pattern = output === undefined ? [] : savePattern(output, 'fisher.output');
     saved.fisher = { ...rest, ...named, ...(pattern.length > 0 ? { output: pattern[0] } : {}) };
   }
-  return saved;
+  const effective = effectiveConfig(config);
+  return Object.fromEntries(Object.entries(saved).filter(([key]) => key in effective));
 }
 
 /** The configuration that `saveConfig` saved. */
 export function restoreConfig(saved: Json): NaturalGradientConfig {
   const config: Json = { ...saved };
   for (const key of scheduled) {
-    const value = saved[key] as Json | null | undefined;
-    if (value !== null && value !== undefined && !(typeof value === 'object' && 'adapt' in value)) {
+    const value = saved[key] as Json | string | null | undefined;
+    const isSchedule = value !== null && value !== undefined && value !== CHOSEN;
+    if (isSchedule && !(typeof value === 'object' && 'adapt' in value)) {
       config[key] = restoreSchedule(value, key);
     }
   }

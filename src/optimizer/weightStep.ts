@@ -14,10 +14,11 @@ import { GradientClip } from '../step/gradientClip';
 import { IterateAveraging } from '../step/iterateAveraging';
 import { klClipScale, requireKlClip } from '../step/klClip';
 import { Momentum } from '../step/momentum';
-import { requireSchedule, valueAt, type Schedule } from '../step/schedule';
+import { normConstraintScale, requireNormConstraint } from '../step/normConstraint';
+import { valueAt, type Schedule } from '../step/schedule';
 import { L2, l2Job, WeightDecay } from '../step/weightDecay';
 import { withPrefix } from './checkpoint';
-import type { ResolvedConfig } from './config';
+import { CHOSEN, type ResolvedConfig } from './config';
 import type { Membership } from './estimation';
 import { inPrecision } from './statistics';
 
@@ -29,10 +30,29 @@ export interface VariableGradient {
 
 export interface StepReport {
   learningRate: number;
-  /** nu of the KL clip; 1 when it did not act. */
+  /** What the previous step was multiplied by. */
+  momentum: number;
+  /** nu of the KL clip or the norm constraint; 1 when it did not act. */
   klClip: number;
   /** Inner product of gradient and direction over all variables: twice the KL divergence of a step of length 1. */
   gradientDotDirection: number;
+}
+
+/** A step before its length is decided. */
+export interface Proposal {
+  /** The step, counted from 0. */
+  step: number;
+  variables: tf.Variable[];
+  /** Of the loss, as they were given. */
+  gradients: Float32Array[];
+  /** Of the objective: clipped, and with L2. The same arrays where neither applies. */
+  prepared: Float32Array[];
+  /** Delta = (F + damping)^-1 gradient of every variable; the step goes against it. */
+  directions: Float32Array[];
+  /** The previous step of every variable; undefined before the first one and where none is kept. */
+  previous: (Float32Array | undefined)[];
+  /** Inner products of gradients and directions. */
+  dots: number[];
 }
 
 /** Where a variable's buffers are; positions are handed out in the order of first sight, which a reloaded model repeats. */
@@ -42,7 +62,7 @@ interface Slot {
 }
 
 export class WeightStep {
-  learningRate: Schedule;
+  learningRate: Schedule | typeof CHOSEN;
   readonly momentum: Momentum;
   readonly averaging: IterateAveraging | null;
 
@@ -50,6 +70,7 @@ export class WeightStep {
   private readonly l2: L2;
   private readonly clip: GradientClip;
   private readonly klClip: number | null;
+  private readonly normConstraint: number | null;
   private readonly slots = new Map<number, Slot>();
 
   /** @throws NatgradError for an option out of range, naming it */
@@ -58,37 +79,86 @@ export class WeightStep {
     private readonly kernels: Kernels,
     private readonly membership: (variable: tf.Variable) => Membership | undefined,
   ) {
-    this.learningRate = requireSchedule(config.learningRate, 'learningRate');
-    this.momentum = new Momentum(config.momentum);
+    this.learningRate = config.learningRate;
+    this.momentum = new Momentum(config.momentum === CHOSEN ? () => 0 : config.momentum);
     this.weightDecay = new WeightDecay(config.weightDecay);
     this.l2 = new L2(config.l2);
     this.clip = new GradientClip(config);
     this.klClip = requireKlClip(config.klClip);
+    this.normConstraint = requireNormConstraint(config.normConstraint);
     this.averaging = config.averaging === null ? null : new IterateAveraging(config.averaging);
   }
 
-  /** Takes one step. Every gradient must be finite. */
-  take(entries: VariableGradient[], step: number, host: Host): StepReport {
-    const slots = entries.map(({ variable }) => this.slot(variable));
-    const gradients = this.prepared(entries, step, host);
-    const dots = this.precondition(entries, gradients, slots);
-    const learningRate = valueAt(this.learningRate, step, 'learningRate');
-    const scale = klClipScale(this.klClip, learningRate, dots);
+  /** Whether the length of steps, or what is kept of the previous one, is left to the quadratic model. */
+  get isChosen(): boolean {
+    return this.learningRate === CHOSEN || this.config.momentum === CHOSEN;
+  }
 
-    const variables = entries.map(({ variable }) => variable);
+  /** Clips, adds L2 and preconditions. Every gradient must be finite; the arrays of the result are good until the next proposal. */
+  propose(entries: VariableGradient[], step: number, host: Host): Proposal {
+    const slots = entries.map(({ variable }) => this.slot(variable));
+    const prepared = this.prepared(entries, step, host);
+    return {
+      step,
+      variables: entries.map(({ variable }) => variable),
+      gradients: entries.map(({ gradient }) => gradient),
+      prepared,
+      dots: this.precondition(entries, prepared, slots),
+      directions: slots.map(({ direction }) => direction),
+      previous: slots.map(({ position }) => this.momentum.velocity(position)),
+    };
+  }
+
+  /** What the options say about the length of a step: -(learningRate klClip) directions + momentum previous. Undefined is left open. */
+  coefficients({ step, dots }: Proposal): Pick<StepReport, 'klClip'> & Partial<StepReport> {
+    const momentum = this.config.momentum === CHOSEN ? undefined : this.momentum.value(step);
+    if (this.learningRate === CHOSEN) return { klClip: 1, momentum };
+    const learningRate = valueAt(this.learningRate, step, 'learningRate');
+    const klClip = klClipScale(this.klClip, learningRate, dots);
+    return {
+      learningRate,
+      momentum,
+      klClip: klClip * normConstraintScale(this.normConstraint, klClip * learningRate, sum(dots)),
+    };
+  }
+
+  /** l2 of every variable. */
+  l2Of({ variables, step }: Proposal): number[] {
+    return variables.map(({ name }) => this.l2.coefficient(name, step));
+  }
+
+  /** Takes a step of the given length. */
+  take(
+    { step, variables, directions, dots }: Proposal,
+    { learningRate, momentum, klClip }: Pick<StepReport, 'learningRate' | 'momentum' | 'klClip'>,
+    host: Host,
+  ): StepReport {
     host.update(variables, (weights) => {
       const updates = Array.from({ length: this.slots.size }, () => null) as Parameters<
         Momentum['updateJobs']
       >[0][number][];
-      slots.forEach(({ position, direction }, i) => {
-        const shrink = this.weightDecay.shrink(variables[i].name, step, learningRate);
-        updates[position] = { weights: weights[i], direction, shrink };
+      variables.forEach((variable, i) => {
+        const shrink = this.weightDecay.shrink(variable.name, step, Math.max(learningRate, 0));
+        updates[this.slot(variable).position] = { weights: weights[i], direction: directions[i], shrink };
       });
-      const phases: Job[][] = [this.momentum.updateJobs(updates, { step, learningRate, scale })];
+      const size = { step, learningRate, scale: klClip, momentum };
+      const phases: Job[][] = [this.momentum.updateJobs(updates, size)];
       if (this.averaging) phases.push(this.averaging.jobs(weights));
       this.kernels.run(phases);
     });
-    return { learningRate, klClip: scale, gradientDotDirection: dots.reduce((sum, dot) => sum + dot, 0) };
+    return { learningRate, momentum, klClip, gradientDotDirection: sum(dots) };
+  }
+
+  /** Remembers the weights of these variables and all that a step changes; returns what brings it back. */
+  remember(variables: tf.Variable[], host: Host): () => void {
+    const weights = variables.map((variable) => host.read(variable).slice());
+    const state = Object.fromEntries(
+      Object.entries(this.state()).map(([name, values]) => [name, values.slice()]),
+    );
+    return () => {
+      host.update(variables, (values) => values.forEach((value, i) => value.set(weights[i])));
+      this.load(state);
+    };
   }
 
   private slot(variable: tf.Variable): Slot {
@@ -169,13 +239,18 @@ export class WeightStep {
    *
    *     M(delta) - M(0) = 1/2 delta' (F + lambda I) delta + gradient' delta
    *
-   * (Martens & Grosse 2015, section 6.4, with F the curvature's own approximation.) `gradients` are those the step was taken from.
+   * (Martens & Grosse 2015, section 6.4, with F the curvature's own approximation.) Only after the step was taken.
    */
-  predictedChange(entries: VariableGradient[], { learningRate, klClip }: StepReport, lambda: number): number {
+  predictedChange(
+    { variables, gradients }: Proposal,
+    { learningRate, klClip }: StepReport,
+    lambda: number,
+  ): number {
     const blocks = new Map<CurvatureBlock, BlockVectors>();
     let linear = 0;
     let square = 0;
-    for (const { variable, gradient } of entries) {
+    for (const [at, variable] of variables.entries()) {
+      const gradient = gradients[at];
       const { position, direction } = this.slot(variable);
       const delta =
         this.momentum.velocity(position) ?? direction.map((value) => -learningRate * klClip * value);
@@ -189,8 +264,7 @@ export class WeightStep {
     }
     const products = multiplyAll(this.completed(blocks));
     const dots = products.dots(runPhases(this.kernels, products.phases));
-    const curvature = dots.reduce((sum, dot) => sum + dot, 0);
-    return (curvature + lambda * square) / 2 + linear;
+    return (sum(dots) + lambda * square) / 2 + linear;
   }
 
   /** Exchanges the weights of these variables with their running averages. */
@@ -214,6 +288,8 @@ export class WeightStep {
     this.averaging?.load(withPrefix('average/', state));
   }
 }
+
+const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
 
 /** The entry of a block, made at its first use. */
 function vectorsOf(blocks: Map<CurvatureBlock, BlockVectors>, block: CurvatureBlock): BlockVectors {

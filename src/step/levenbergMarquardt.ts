@@ -94,6 +94,11 @@ export class LevenbergMarquardt {
     return rho;
   }
 
+  /** Raises the damping by one application of the rule, after a step that was taken back. */
+  raise(): void {
+    this.change(this.lambda / this.omega);
+  }
+
   private change(lambda: number): void {
     // Rounded to float32, so that a checkpoint, which has no float64, holds it exactly.
     this.lambda = Math.fround(Math.min(this.max, Math.max(this.min, lambda)));

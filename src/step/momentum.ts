@@ -19,6 +19,8 @@ export interface StepSize {
   learningRate: number;
   /** nu of the KL clip; 1 without. */
   scale: number;
+  /** mu of this step, where it was chosen for it; default: what the option says. */
+  momentum?: number;
 }
 
 /**
@@ -75,9 +77,8 @@ export class Momentum {
    */
   updateJobs(
     updates: readonly (VariableUpdate | null)[],
-    { step, learningRate, scale }: StepSize,
+    { step, learningRate, scale, momentum = this.value(step) }: StepSize,
   ): UpdateJob[] {
-    const momentum = this.value(step);
     return updates.flatMap((update, position) => {
       if (update === null) return [];
       const { weights, direction, shrink } = update;

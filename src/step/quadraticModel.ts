@@ -7,12 +7,44 @@
  * approximate curvature", 2015, sections 6.4 and 7).
  */
 
+import { dot, type Pieces } from './conjugateGradients';
+
 /** The model on the plane of the steps alpha D + mu v: D is a proposed direction of descent and v the previous step. */
 export interface QuadraticModel {
   /** D'C D, D'C v and v'C v. */
   curvature: { proposal: number; mixed: number; previous: number };
   /** gradient'D and gradient'v. */
   slope: { proposal: number; previous: number };
+}
+
+/** What the model is made of on that plane; vectors come in pieces, one array per variable. */
+export interface PlaneTerms {
+  /** D'F D, D'F v and v'F v. */
+  fisher: QuadraticModel['curvature'];
+  gradient: Pieces;
+  proposal: Pieces;
+  previous: Pieces;
+  /** Per variable what is added to the diagonal of F: damping, and l2 where it is part of the objective. */
+  diagonal: readonly number[];
+}
+
+export function quadraticModel({
+  fisher,
+  gradient,
+  proposal,
+  previous,
+  diagonal,
+}: PlaneTerms): QuadraticModel {
+  const weighted = (a: Pieces, b: Pieces) =>
+    diagonal.reduce((sum, weight, i) => (weight === 0 ? sum : sum + weight * dot([a[i]], [b[i]])), 0);
+  return {
+    curvature: {
+      proposal: fisher.proposal + weighted(proposal, proposal),
+      mixed: fisher.mixed + weighted(proposal, previous),
+      previous: fisher.previous + weighted(previous, previous),
+    },
+    slope: { proposal: dot(gradient, proposal), previous: dot(gradient, previous) },
+  };
 }
 
 /** A point of that plane. */

@@ -13,6 +13,8 @@ export interface Engine {
     registeredVariables: Record<string, tf.Variable>;
   };
   runKernel: (name: string, inputs: tf.NamedTensorMap, attributes?: object) => tf.Tensor | tf.Tensor[];
+  /** Lets a tensor outlive the tidies around it. */
+  keep: (tensor: tf.Tensor) => tf.Tensor;
   /** Reads `xs` only after `f` has run, so `f` may append to it. */
   gradients(
     f: () => tf.Tensor,

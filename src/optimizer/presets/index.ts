@@ -1,2 +1,3 @@
 /** The methods by name: each is a choice of parts and of their defaults. */
 export { kfac } from './kfac';
+export { trustRegion, type TrustRegionConfig } from './trustRegion';
