@@ -207,12 +207,18 @@ class Session {
   }
 }
 
-/** Copies that tfjs saves share the data of what they are copies of. */
+/** A copy that tfjs saved of a tensor: one that shares its data, or (wasm copies the data too) one that a consumer's gradient needs. */
 function readable(tensor: tf.Tensor, tape: readonly TapeNode[]): tf.Tensor | undefined {
   if (!tensor.isDisposed) return tensor;
-  for (const { saved } of tape) {
-    const copy = saved?.find(({ dataId, isDisposed }) => dataId === tensor.dataId && !isDisposed);
-    if (copy) return copy;
+  for (const { kernelName, inputs, saved } of tape) {
+    const sharing = saved?.find(({ dataId, isDisposed }) => dataId === tensor.dataId && !isDisposed);
+    if (sharing) return sharing;
+    for (const input in inputs) {
+      if (inputs[input]?.id !== tensor.id) continue;
+      const position = tf.getGradient(kernelName)?.inputsToSave?.indexOf(input) ?? -1;
+      const copy = saved?.[position];
+      if (copy && !copy.isDisposed) return copy;
+    }
   }
   return undefined;
 }
