@@ -33,7 +33,7 @@ function rememberVariables(): () => void {
 
 /**
  * The list that the loss function of tfjs-layers appends to is a local variable of tfjs-layers, which nothing else can reach: it keeps a
- * tensor and appends it next. So the first append after a tensor was kept is looked at, and left out if it is of that tensor.
+ * tensor and appends it in its next statement. So the first append after a tensor was kept is looked at, and left out if it is of that tensor.
  */
 function withoutMetrics<T>(call: () => T): T {
   const target = engine();
