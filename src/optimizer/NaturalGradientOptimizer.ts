@@ -302,6 +302,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
       for (const [name, values] of Object.entries(this.damping.state())) state[`damping/${name}`] = values;
     }
     state.skippedSteps = Float64Array.of(this.skippedSteps);
+    state.rejectedSteps = Float64Array.of(this.modelledStep.rejected);
     const tensors = Object.entries(state).map(([name, values]) => ({ name, tensor: toTensor(values) }));
     return [await this.saveIterations(), ...tensors];
   }
@@ -320,6 +321,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     this.weightStep.load(state);
     if (this.damping instanceof LevenbergMarquardt) this.damping.load(withPrefix('damping/', state));
     [this.skippedSteps] = state.skippedSteps ?? [0];
+    [this.modelledStep.rejected] = state.rejectedSteps ?? [0];
     this.estimation.load(state);
   }
 

@@ -24,7 +24,11 @@ export interface NaturalGradientConfig {
   learningRate?: Schedule | 'quadraticModel';
   /** Heavy-ball momentum in [0, 1); null or 0 keeps no velocity. 'quadraticModel': as for `learningRate`. */
   momentum?: Schedule | null | 'quadraticModel';
-  /** Lambda, added to the Fisher matrix: a number, a function of the step, or `{adapt: 'levenbergMarquardt', initial}`. */
+  /**
+   * Lambda, added to the Fisher matrix: a number, a function of the step, or `{adapt: 'levenbergMarquardt', initial}`, which
+   * compares the loss with the quadratic model of the exact Fisher matrix (of the curvature's own where the loss has no recognised
+   * distribution), in `fit` and `minimize` only.
+   */
   damping?: DampingOption;
   /** Decoupled weight decay: `w` shrinks by `learningRate * weightDecay` of itself per step. */
   weightDecay?: DecayOption;

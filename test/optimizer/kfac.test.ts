@@ -200,6 +200,10 @@ describe.each(backends)('kfac on the %s backend of tfjs', (backend) => {
       { fisher: 'empirical', damping: { adapt: 'levenbergMarquardt', initial: 0.3, period: 2 } },
     ],
     [
+      'with steps by the quadratic model',
+      { learningRate: 'quadraticModel', momentum: 'quadraticModel', rejectSteps: true },
+    ],
+    [
       'with a schedule',
       {
         learningRate: schedules.exponentialDecay({

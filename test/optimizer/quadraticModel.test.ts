@@ -85,7 +85,7 @@ describe.each(backends)("'quadraticModel' on the %s backend of tfjs", (backend) 
     const { iterates } = descend({ learningRate: 'quadraticModel', momentum: 'quadraticModel' }, 4);
     // Float32 products; conjugacy amplifies their rounding from step to step.
     conjugateIterates(4).forEach((expected, i) => {
-      expect(relativeError(iterates[i], expected)).toBeLessThan(2e-5);
+      expect(relativeError(iterates[i], expected)).toBeLessThan(2e-6);
     });
   });
 
