@@ -7,13 +7,13 @@ import type { Likelihood } from './likelihood';
 type Factor = Pick<Likelihood, 'factorColumns' | 'factorColumn'>;
 
 /**
- * B'u per row, so that (B'u)'(B'w) = u'H w; the head's scale is in it.
+ * B'u per row, so that (B'u)'(B'w) = u'H w; the head's scale and the weights of its rows are in it.
  *
  * @param vectors u, [rows, columns]
  * @returns [rows, factorColumns]
  */
 export function factorTransposedProduct(head: HeadValues, vectors: FloatArray): Float64Array {
-  const { likelihood, rows, columns, scale = 1 } = head;
+  const { likelihood, rows, columns } = head;
   const width = likelihood.factorColumns(columns);
   const out = new Float64Array(rows * width);
   if (likelihood.multiplyFactorTransposed) likelihood.multiplyFactorTransposed(head, vectors, out);
@@ -24,17 +24,17 @@ export function factorTransposedProduct(head: HeadValues, vectors: FloatArray): 
       }
     });
   }
-  return multiplied(out, Math.sqrt(scale));
+  return weighted(out, head, Math.sqrt);
 }
 
 /**
- * H u per row; the head's scale is in it.
+ * H u per row; the head's scale and the weights of its rows are in it.
  *
  * @param vectors u, [rows, columns]
  * @returns [rows, columns]
  */
 export function fisherProduct(head: HeadValues, vectors: FloatArray): Float64Array {
-  const { likelihood, rows, columns, scale = 1 } = head;
+  const { likelihood, rows, columns } = head;
   const out = new Float64Array(rows * columns);
   if (likelihood.multiplyFisher) likelihood.multiplyFisher(head, vectors, out);
   else {
@@ -45,17 +45,24 @@ export function fisherProduct(head: HeadValues, vectors: FloatArray): Float64Arr
       }
     });
   }
-  return multiplied(out, scale);
+  return weighted(out, head);
 }
 
 /**
- * The sum over rows of the KL divergence from the distributions of `from` to those of `to`; the head's scale is in it.
+ * The sum over rows of the KL divergence from the distributions of `from` to those of `to`; the head's scale and the weights of its rows are in it.
  *
  * @param to values of the same head at other weights
  */
 export function divergence(from: HeadValues, to: HeadValues): number {
   const { likelihood, scale = 1 } = from;
-  if (likelihood.divergence) return scale * likelihood.divergence(from, to);
+  if (likelihood.divergence) {
+    const { weights, rows } = from;
+    if (!weights) return scale * likelihood.divergence(from, to);
+    let sum = 0;
+    for (let row = 0; row < rows; row++)
+      sum += weights[row] * likelihood.divergence(rowOf(from, row), rowOf(to, row));
+    return scale * sum;
+  }
   if (!from.parameters || !to.parameters) {
     throw new NatgradError(
       'ERR_NATGRAD_LIKELIHOOD',
@@ -87,6 +94,26 @@ function rowDot(a: FloatArray, b: FloatArray, begin: number, length: number): nu
   return sum;
 }
 
-function multiplied(values: Float64Array, factor: number): Float64Array {
-  return factor === 1 ? values : values.map((value) => factor * value);
+/** The values of one row. */
+function rowOf(head: HeadValues, row: number): HeadValues {
+  const { columns } = head;
+  const part = (values: Float32Array | undefined) => values?.subarray(row * columns, (row + 1) * columns);
+  return {
+    ...head,
+    rows: 1,
+    parameters: part(head.parameters),
+    probabilities: part(head.probabilities),
+    weights: undefined,
+  };
+}
+
+/** The rows times the head's scale and their own weights, or times what `how` makes of the two. */
+function weighted(
+  values: Float64Array,
+  { rows, scale = 1, weights }: HeadValues,
+  how = (w: number) => w,
+): Float64Array {
+  if (scale === 1 && !weights) return values;
+  const width = values.length / rows;
+  return values.map((value, i) => how(scale * (weights ? weights[Math.floor(i / width)] : 1)) * value);
 }
