@@ -18,7 +18,7 @@ const below = Object.fromEntries(floors.map((floor, i) => [floor, floors.slice(0
 below.accelerate = ['errors', 'linalg', 'host'];
 below.callbacks = floors;
 below.diagnostics = floors;
-below.layers = floors;
+below.layers = [...floors, 'accelerate'];
 below.cli = [...floors, 'accelerate', 'callbacks', 'diagnostics', 'layers'];
 below.index = Object.keys(below);
 

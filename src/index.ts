@@ -37,3 +37,6 @@ export type { TrustRegionOptions, TrustRegionReport } from './step/trustRegion';
 export type { DecayOption } from './step/weightDecay';
 export type { IterateAveragingOptions } from './step/iterateAveraging';
 export { observe, type ObserveOptions } from './tape/observe';
+export * as layers from './layers/index';
+export { rational } from './layers/rationalOp';
+export type { RationalVersion } from './linalg/jobs';

@@ -99,4 +99,14 @@ double cost(const UnitFactorsJob<T>& job) {
   return (rows + 1) * size * size * static_cast<double>(job.count);
 }
 
+template <class T>
+double cost(const RationalFactorJob<T>& job) {
+  double elements = 0;
+  for (const RationalInput<T>& input : job.inputs) {
+    elements += static_cast<double>(input.rows) * static_cast<double>(job.layout.groups * job.layout.inner);
+  }
+  const double size = static_cast<double>(job.layout.size());
+  return 4 * elements * size + static_cast<double>(job.examples * job.layout.groups) * size * size;
+}
+
 }  // namespace natgrad

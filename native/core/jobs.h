@@ -179,6 +179,39 @@ struct CombineJob {
   int64_t size;
 };
 
+// In the order of their names in JavaScript: A, B, C, D, N, boulle.
+enum class RationalVersion : int32_t { a, b, c, d, n, boulle };
+constexpr int64_t rationalVersionCount = 6;
+
+// How the elements of a tensor share the coefficients of a rational activation: it is [rows, groups, inner], and every
+// group has coefficients of its own.
+struct RationalLayout {
+  RationalVersion version;
+  int64_t rows, groups, inner;
+  int64_t numeratorSize, denominatorSize;
+
+  int64_t size() const { return numeratorSize + denominatorSize; }
+};
+
+template <class T>
+struct RationalInput {
+  const T* activation;
+  const T* gradient;
+  int64_t rows;
+  const T* numerator;
+  const T* denominator;
+  const T* noise;  // null for none
+};
+
+template <class T>
+struct RationalFactorJob {
+  RationalLayout layout;  // `rows` are those of the inputs
+  std::vector<RationalInput<T>> inputs;
+  int64_t examples;
+  double decay, scale;
+  T* factors;
+};
+
 template <class T>
 struct ProductJob {
   const T* left;
@@ -239,7 +272,7 @@ struct UnitFactorsJob {
 template <class T>
 using TypedJob = std::variant<FactorJob<T>, DiagonalFactorJob<T>, InverseJob<T>, DiagonalInverseJob<T>, InverseRootJob<T>,
                               EighJob<T>, KroneckerJob<T>, ScaleJob<T>, UpdateJob<T>, CombineJob<T>, ProductJob<T>,
-                              ElementwiseJob<T>, DotJob<T>, ScoresJob<T>, UnitFactorsJob<T>>;
+                              ElementwiseJob<T>, DotJob<T>, ScoresJob<T>, UnitFactorsJob<T>, RationalFactorJob<T>>;
 using Job = std::variant<TypedJob<float>, TypedJob<double>>;
 using Phase = std::vector<Job>;
 using Phases = std::vector<Phase>;

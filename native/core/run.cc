@@ -16,6 +16,7 @@
 #include "core/jobs.h"
 #include "core/kronecker.h"
 #include "core/product.h"
+#include "core/rational.h"
 #include "core/root.h"
 #include "core/scores.h"
 #include "core/threadPool.h"

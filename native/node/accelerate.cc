@@ -7,6 +7,7 @@
 #include "core/depthwise.h"
 #include "core/matrixProduct.h"
 #include "core/pooling.h"
+#include "core/rational.h"
 #include "core/segmentSum.h"
 #include "cpu/cpuBackend.h"
 #include "node/kernelArguments.h"
@@ -167,6 +168,48 @@ void sumSegments(KernelArguments& arguments) {
   if (segments * columns > 0) segmentSum(x, ids, rows, columns, segments, out);
 }
 
+RationalLayout rationalLayout(KernelArguments& arguments) {
+  RationalLayout layout{};
+  const int64_t version = arguments.size("version");
+  if (version >= rationalVersionCount) arguments.fail(errArgument, "version", "has no such number");
+  layout.version = static_cast<RationalVersion>(version);
+  layout.rows = arguments.size("rows");
+  layout.groups = arguments.size("groups");
+  layout.inner = arguments.size("inner");
+  const auto coefficients = [&](const char* name) {
+    const int64_t count = arguments.size(name);
+    if (count < 1 || count > maxRationalCoefficients) arguments.fail(errArgument, name, "must be from 1 to 17");
+    return count;
+  };
+  layout.numeratorSize = coefficients("numeratorSize");
+  layout.denominatorSize = coefficients("denominatorSize");
+  return layout;
+}
+
+// (version, rows, groups, inner, numeratorSize, denominatorSize, x, numerator, denominator, y)
+void rationalForward(KernelArguments& arguments) {
+  const RationalLayout l = rationalLayout(arguments);
+  const float* x = arguments.input("x", {l.rows, l.groups, l.inner});
+  const float* numerator = arguments.input("numerator", {l.groups, l.numeratorSize});
+  const float* denominator = arguments.input("denominator", {l.groups, l.denominatorSize});
+  float* y = arguments.output("y", {l.rows, l.groups, l.inner});
+  if (l.rows * l.groups * l.inner > 0) rational(arguments.threads(), l, x, numerator, denominator, y);
+}
+
+// (version, rows, groups, inner, numeratorSize, denominatorSize, x, dy, numerator, denominator, dx, dNumerator, dDenominator)
+void rationalBackward(KernelArguments& arguments) {
+  const RationalLayout l = rationalLayout(arguments);
+  const float* x = arguments.input("x", {l.rows, l.groups, l.inner});
+  const float* dy = arguments.input("dy", {l.rows, l.groups, l.inner});
+  const float* numerator = arguments.input("numerator", {l.groups, l.numeratorSize});
+  const float* denominator = arguments.input("denominator", {l.groups, l.denominatorSize});
+  float* dx = arguments.output("dx", {l.rows, l.groups, l.inner});
+  float* dNumerator = arguments.output("dNumerator", {l.groups, l.numeratorSize});
+  float* dDenominator = arguments.output("dDenominator", {l.groups, l.denominatorSize});
+  if (l.groups == 0) return;
+  rationalGradient(arguments.threads(), l, x, dy, numerator, denominator, dx, dNumerator, dDenominator);
+}
+
 struct Kernel {
   const char* name;
   void (*run)(KernelArguments&);
@@ -189,6 +232,8 @@ const Kernel kernels[] = {
     {"averagePool", poolForward<averagePool>},
     {"averagePoolGradient", averagePoolBackward},
     {"segmentSum", sumSegments},
+    {"rational", rationalForward},
+    {"rationalGradient", rationalBackward},
 };
 
 Napi::Value call(const Napi::CallbackInfo& info) {

@@ -49,6 +49,15 @@ void redirectInputs(const Moved& moved, int64_t phase, ScoresJob<T>& job) {
   redirect(moved, phase, job.outputGradient);
 }
 
+template <class T>
+void redirectInputs(const Moved& moved, int64_t phase, RationalFactorJob<T>& job) {
+  for (RationalInput<T>& input : job.inputs) {
+    for (const T** data : {&input.activation, &input.gradient, &input.numerator, &input.denominator, &input.noise}) {
+      redirect(moved, phase, *data);
+    }
+  }
+}
+
 }  // namespace
 
 void keepIntermediateInputs(Work& work) {

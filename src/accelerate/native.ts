@@ -86,6 +86,35 @@ export interface NativeKernels {
   averagePoolGradient(geometry: Int32Array, dy: Float32Array, dx: Float32Array): void;
   /** Sums the rows of `x`, one for each of `ids`, that have the same id; ids outside `[0, segments)` are left out. */
   segmentSum(ids: Int32Array, columns: number, segments: number, x: Float32Array, out: Float32Array): void;
+  /** `y = rational(x)` for [rows, groups, inner]; `version` counts as `rationalVersions` does. */
+  rational(
+    version: number,
+    rows: number,
+    groups: number,
+    inner: number,
+    numeratorSize: number,
+    denominatorSize: number,
+    x: Float32Array,
+    numerator: Float32Array,
+    denominator: Float32Array,
+    y: Float32Array,
+  ): void;
+  /** All three gradients of the same in one pass. */
+  rationalGradient(
+    version: number,
+    rows: number,
+    groups: number,
+    inner: number,
+    numeratorSize: number,
+    denominatorSize: number,
+    x: Float32Array,
+    dy: Float32Array,
+    numerator: Float32Array,
+    denominator: Float32Array,
+    dx: Float32Array,
+    dNumerator: Float32Array,
+    dDenominator: Float32Array,
+  ): void;
 }
 
 /**

@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import type { ConvGeometry } from '../linalg/jobs';
 import type { Attributes, KernelAttributes } from './attributes';
 import { untaped } from './engine';
-import type { Layer, LayerKind, TapeNode, Use } from './types';
+import { rationalKernel, type RationalAttributes } from './rationalKernel';
+import type { Layer, LayerKind, RationalCall, TapeNode, Use } from './types';
 import { endsIn } from './uses';
 import type { VariableUse } from './uses';
 
@@ -64,6 +65,10 @@ export function classify(variableUse: VariableUse, attributes: Attributes, keep:
     case 'fusedMatMul__op.2':
     case 'fusedConv2d__op.2':
       return shift(variableUse, 'bias');
+    case `${rationalKernel}.numerator`:
+      return coefficients(variableUse, 'numerator', attributes.of(node));
+    case `${rationalKernel}.denominator`:
+      return coefficients(variableUse, 'denominator', attributes.of(node));
     default:
       return `it is the input '${input}' of ${node.kernelName}`;
   }
@@ -223,6 +228,33 @@ function scaling({ node, view }: VariableUse, xhat: () => tf.Tensor): Classified
     inputSize: size,
     outputSize: size,
   };
+}
+
+/** z = P(a) / Q(a), the variable being the coefficients of P or Q. */
+function coefficients(
+  { node, view }: VariableUse,
+  role: 'numerator' | 'denominator',
+  attributes: KernelAttributes | undefined,
+): Classified | string {
+  if (!attributes || view.transposed || view.columns || view.tiled) {
+    return 'its coefficients are changed before they are used in a rational function';
+  }
+  const { version, groups, inner, noise } = attributes as unknown as RationalAttributes;
+  const [x, numerator, denominator] = node.saved!;
+  const output = node.outputs[0];
+  const size = groups * inner;
+  const rational: RationalCall = {
+    version,
+    groups,
+    inner,
+    numeratorSize: numerator.size / groups,
+    denominatorSize: denominator.size / groups,
+    numerator,
+    denominator,
+  };
+  if (noise) rational.noise = Float32Array.from(noise);
+  const use: Use = { activation: x, output, rows: output.size / size, rational };
+  return { kind: 'rational', role, node, use, inputSize: size, outputSize: size };
 }
 
 /** z = x + b. */

@@ -15,7 +15,7 @@ interface Member {
   obstacle?: string;
 }
 
-/** A bias or beta, the kernel or gamma that it belongs to, and the outputs of the two together by the kernel's node. */
+/** A second member of a group, the first that it belongs to, and the outputs of the two together by the first one's node. */
 interface Follower {
   leader: Member;
   member: Member;
@@ -26,7 +26,11 @@ interface Follower {
 const joins: Partial<Record<Classified['role'], Classified['role'][]>> = {
   bias: ['kernel', 'gamma'],
   beta: ['gamma'],
+  denominator: ['numerator'],
 };
+
+/** The roles of first members. */
+const leading = new Set<Classified['role']>(Object.values(joins).flat());
 
 /**
  * The variables in groups: every one in exactly one layer, in the order of `variables` by the first member of each group.
@@ -42,8 +46,7 @@ export function findLayers(
   const members = [...new Set(variables)].map((variable) => describe(variable, graph, attributes, keep));
   const leaders = new Map<number, Member>();
   for (const member of members) {
-    for (const { role, node } of member.uses)
-      if (role === 'kernel' || role === 'gamma') leaders.set(node.id, member);
+    for (const { role, node } of member.uses) if (leading.has(role)) leaders.set(node.id, member);
   }
   const followers = new Map<Member, Follower>();
   const grouped = new Set<Member>();
@@ -80,7 +83,7 @@ function describe(variable: tf.Variable, graph: Graph, attributes: Attributes, k
   return { variable, uses };
 }
 
-/** The member to whose every output this one, a bias or beta, is added directly, once each; undefined if there is none. */
+/** The member whose every use this one, a second member, goes with directly, once each; undefined if there is none. */
 function leaderOf(member: Member, leaders: Map<number, Member>, graph: Graph): Follower | undefined {
   const outputs = new Map<number, tf.Tensor>();
   let leader: Member | undefined;
@@ -143,7 +146,7 @@ function layerOf({ variable, uses, obstacle }: Member, follower?: Follower): Lay
   if (kind === 'bias') layer.reason = 'it is not the bias of a single kernel';
   if (!follower) return layer;
   layer.variables.push(follower.member.variable);
-  layer.roles.push(role === 'gamma' ? 'beta' : 'bias');
+  layer.roles.push(kind === 'rational' ? 'denominator' : role === 'gamma' ? 'beta' : 'bias');
   // The pre-activation is what the bias was added to already; the gradient of both tensors is the same.
   for (const { node, use } of uses) use.output = follower.outputs.get(node.id)!;
   return layer;

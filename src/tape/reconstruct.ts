@@ -2,12 +2,14 @@ import type * as tf from '@tensorflow/tfjs';
 
 import { host } from '../host/currentHost';
 import type { ConvGeometry } from '../linalg/jobs';
-import type { Layer, Use } from './types';
+import { RationalFunction } from '../linalg/reference/rational';
+import type { Layer, RationalCall, Use } from './types';
 
 /**
  * The gradient of every variable of a layer, rebuilt from what goes into its uses and what comes back at their outputs:
  *
  *     dense: sum a' g    bias: sum of the rows of g    embedding: rows of g added at their indices    scaleShift: sum of xhat * g
+ *     rational: sum of g dy/da_i and of g dy/db_j
  *
  * with patches for a in convolutions, and for g in transposed ones (whose kernel is used transposed), in float64. It is what a layer's activations and output gradients are worth: equal to
  * autodiff where the layer was understood.
@@ -27,6 +29,10 @@ export function weightGradients(
     if (!gradient) return;
     // A copy, because the view of one tensor does not survive the reading of the next.
     const g = host().read(gradient).slice();
+    if (use.rational) {
+      addCoefficients(layer, use, use.rational, g, results);
+      return;
+    }
     layer.roles.forEach((role, j) => {
       const result = results[j];
       if (!result) return;
@@ -58,6 +64,36 @@ function addKernel(layer: Layer, use: Use, g: Float32Array, result: Float64Array
     const rows = use.geometry ? patches(a, use.geometry) : a;
     if (use.transposed) addProduct(g, rows, use.rows, result);
     else addProduct(rows, g, use.rows, result, use.columns?.begin, layer.outputSize);
+  }
+}
+
+function addCoefficients(
+  { roles }: Layer,
+  use: Use,
+  { version, groups, inner, numeratorSize, denominatorSize, noise, ...tensors }: RationalCall,
+  g: Float32Array,
+  results: (Float64Array | null)[],
+): void {
+  const [x, a, b] = [use.activation!, tensors.numerator, tensors.denominator].map((tensor) =>
+    host().read(tensor).slice(),
+  );
+  const size = numeratorSize + denominatorSize;
+  const derivatives = new Float64Array(size);
+  for (let group = 0; group < groups; group++) {
+    const factor = Float64Array.from({ length: size }, (_, k) => noise?.[group * size + k] ?? 1);
+    const numerator = factor.subarray(0, numeratorSize).map((f, i) => f * a[group * numeratorSize + i]);
+    const denominator = factor.subarray(numeratorSize).map((f, j) => f * b[group * denominatorSize + j]);
+    const y = new RationalFunction(version, numerator, denominator);
+    for (let i = 0; i < x.length; i++) {
+      if (Math.floor(i / inner) % groups !== group) continue;
+      y.differentiate(x[i], derivatives);
+      roles.forEach((role, j) => {
+        const [from, count] = role === 'numerator' ? [0, numeratorSize] : [numeratorSize, denominatorSize];
+        for (let k = 0; k < count; k++) {
+          results[j]![group * count + k] += g[i] * factor[from + k] * derivatives[from + k];
+        }
+      });
+    }
   }
 }
 

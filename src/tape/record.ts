@@ -171,7 +171,13 @@ class Session {
   keepActivations(): void {
     untaped(() => {
       for (const { uses } of this.recording.layers) {
-        for (const use of uses) if (use.activation) use.activation = this.keep(use.activation.clone());
+        for (const use of uses) {
+          if (use.activation) use.activation = this.keep(use.activation.clone());
+          if (!use.rational) continue;
+          for (const name of ['numerator', 'denominator'] as const) {
+            use.rational[name] = this.keep(use.rational[name].clone());
+          }
+        }
       }
     });
   }

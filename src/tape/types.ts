@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 
-import type { ConvGeometry } from '../linalg/jobs';
+import type { ConvGeometry, RationalLayout } from '../linalg/jobs';
 
 /** One node of tfjs's autodiff tape, as far as this package reads it. */
 export interface TapeNode {
@@ -20,6 +20,7 @@ export type LayerKind =
   | 'conv2dTranspose' // z = the gradient of conv2d by its input at a: Conv2DTranspose
   | 'embedding' // z = rows of W picked by indices
   | 'scaleShift' // z = gamma * xhat + beta: BatchNorm and LayerNorm in training
+  | 'rational' // z = P(a) / Q(a), elementwise, with trainable coefficients
   | 'bias' // a bias that is no part of a group above
   | 'other'; // not understood: only its gradient is known
 
@@ -28,7 +29,10 @@ export type LayerKind =
  * while it does.
  */
 export interface Use {
-  /** What the kernel is applied to: rows [.., in] for dense, NHWC for convolutions, int32 indices for embedding, xhat for scaleShift. */
+  /**
+   * What the kernel is applied to: rows [.., in] for dense, NHWC for convolutions, int32 indices for embedding, xhat for scaleShift, x for
+   * rational.
+   */
   activation?: tf.Tensor;
   /** The pre-activation z; the tensor whose gradient is g. */
   output: tf.Tensor;
@@ -42,18 +46,30 @@ export interface Use {
   transposed?: boolean;
   /** GRU's recurrent kernel is used in two blocks of columns: where this use's block begins and how wide it is. */
   columns?: { begin: number; size: number };
+  /** rational only. */
+  rational?: RationalCall;
+}
+
+/** How a rational activation was computed. */
+export interface RationalCall extends RationalLayout {
+  /** [groups, numeratorSize] and [groups, denominatorSize], in any shape; tensors of the tape. */
+  numerator: tf.Tensor;
+  denominator: tf.Tensor;
+  /** What the coefficients were multiplied with, [groups, numeratorSize + denominatorSize]; all ones if undefined. */
+  noise?: Float32Array;
 }
 
 /** A group of variables that share their curvature block: a kernel with its bias, a gamma with its beta, or one variable alone. */
 export interface Layer {
   kind: LayerKind;
-  /** In the order kernel, bias (gamma, beta). Missing members of the group are undefined. */
+  /** In the order kernel, bias (gamma, beta; numerator, denominator). Missing members of the group are undefined. */
   variables: tf.Variable[];
   /** Names the role of each entry of `variables`. */
-  roles: ('kernel' | 'bias' | 'gamma' | 'beta' | 'table' | 'variable')[];
+  roles: ('kernel' | 'bias' | 'gamma' | 'beta' | 'table' | 'numerator' | 'denominator' | 'variable')[];
   /**
    * Size of one input row (patch, of all channels) and one output row (of a transposed convolution, patch); 0 where it has no meaning.
-   * For an embedding the number of its rows; for a kernel that is used in blocks of columns, all of its columns.
+   * For an embedding the number of its rows; for rational both are the elements of all groups; for a kernel that is used in blocks of
+   * columns, all of its columns.
    */
   inputSize: number;
   outputSize: number;

@@ -28,6 +28,11 @@ const validCalls: { [Name in keyof NativeKernels]: () => unknown[] } = {
   averagePool: () => [geometry(), floats(image), floats(image)],
   averagePoolGradient: () => [geometry(), floats(image), floats(image)],
   segmentSum: () => [Int32Array.of(0, 3, -7), 2, 4, floats(6), floats(8)],
+  rational: () => [2, 5, 3, 4, 4, 2, floats(60), floats(12), floats(6), floats(60)],
+  rationalGradient: () => [
+    ...[2, 5, 3, 4, 4, 2, floats(60), floats(60), floats(12), floats(6)],
+    ...[floats(60), floats(12), floats(6)],
+  ],
 };
 const names = Object.keys(validCalls) as (keyof NativeKernels)[];
 

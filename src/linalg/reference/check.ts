@@ -5,10 +5,13 @@
 
 import { NatgradError, type ErrorCode } from '../../errors';
 import type { FloatArray, Job } from '../jobs';
+import { rationalVersions } from './rational';
 
 /** The largest size of a square matrix: LAPACK's divide and conquer needs `1 + 6 n + 2 n^2` elements, counted in 32 bits. */
 export const maxMatrixSize = 32766;
 const maxLength = 2 ** 31 - 1;
+/** A polynomial of a rational activation has a degree of at most 16. */
+const maxCoefficients = 17;
 
 type Fields = Record<string, unknown>;
 type ArrayType = 'Float32Array' | 'Float64Array' | 'Int32Array';
@@ -162,6 +165,8 @@ class JobChecker {
         return this.scores(job);
       case 'unitFactors':
         return this.unitFactors(job);
+      case 'rationalFactor':
+        return this.rationalFactor(job);
       default:
         fail('ERR_NATGRAD_ARGUMENT', `${this.path}.op must be the name of a job, got ${describe(job.op)}`);
     }
@@ -255,6 +260,34 @@ class JobChecker {
       const { rows, columns } = this.rowsOrPatches(input, path);
       this.fits(columns, homogeneous, size, path);
       this.array(input, 'gradients', rows * count, false, path);
+    }
+  }
+
+  private rationalFactor(job: Fields): void {
+    this.choice(job, 'version', rationalVersions);
+    const groups = this.integer(job, 'groups', this.path, 1, maxLength);
+    const inner = this.integer(job, 'inner', this.path, 1, maxLength);
+    const numeratorSize = this.integer(job, 'numeratorSize', this.path, 1, maxCoefficients);
+    const denominatorSize = this.integer(job, 'denominatorSize', this.path, 1, maxCoefficients);
+    const size = numeratorSize + denominatorSize;
+    const examples = this.integer(job, 'examples', this.path, 1, maxLength);
+    this.number(job, 'decay', this.path);
+    this.number(job, 'scale', this.path);
+    this.array(job, 'factors', groups * size * size, true);
+    for (const [i, item] of list(job.inputs, `${this.path}.inputs`).entries()) {
+      const path = `${this.path}.inputs[${i}]`;
+      const input = object(item, path);
+      const { length } = this.array(input, 'activation', undefined, false, path);
+      if (length % (groups * inner) !== 0 || (length / (groups * inner)) % examples !== 0) {
+        fail(
+          'ERR_NATGRAD_SHAPE',
+          `${path}.activation has ${length} elements, which are not so many of groups times inner for each of ${examples} examples`,
+        );
+      }
+      this.array(input, 'gradient', length, false, path);
+      this.array(input, 'numerator', groups * numeratorSize, false, path);
+      this.array(input, 'denominator', groups * denominatorSize, false, path);
+      if (input.noise !== undefined) this.array(input, 'noise', groups * size, false, path);
     }
   }
 

@@ -7,6 +7,7 @@ import { diagonalInverse, inverse } from './inverse';
 import { inverseRoot } from './inverseRoot';
 import { kronecker } from './kronecker';
 import { product } from './product';
+import { rationalFactor } from './rationalFactor';
 import { scores, unitFactors } from './scores';
 
 /**
@@ -64,5 +65,7 @@ function perform(job: Job): Report {
       return scores(job);
     case 'unitFactors':
       return unitFactors(job);
+    case 'rationalFactor':
+      return rationalFactor(job);
   }
 }
