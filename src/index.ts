@@ -31,6 +31,7 @@ export {
 } from './step/schedules';
 export type { ScheduleConfig } from './step/schedules';
 export type { Schedule } from './step/schedule';
+export type { LearningRateMultiplier } from './step/learningRateMultipliers';
 export type { DampingOption } from './step/damping';
 export type { LevenbergMarquardtOptions } from './step/levenbergMarquardt';
 export type { TrustRegionOptions, TrustRegionReport } from './step/trustRegion';

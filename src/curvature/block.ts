@@ -11,8 +11,17 @@ export interface Rows {
 /** Rows, or the NHWC images whose patches are the rows. */
 export type RowsOrPatches = Rows | { data: FloatArray; geometry: ConvGeometry };
 
+/** The elements that one use of a rational activation was applied to, as rows of all groups, and its coefficients. */
+export interface RationalRows extends Rows {
+  /** [groups, size] each, lowest power first. */
+  numerator: FloatArray;
+  denominator: FloatArray;
+  /** What the coefficients were multiplied with, [groups, both sizes]. */
+  noise?: FloatArray;
+}
+
 /** What one use of a layer was applied to: input rows or patches, or embedding indices. */
-export type Activation = RowsOrPatches | { indices: Int32Array };
+export type Activation = RowsOrPatches | RationalRows | { indices: Int32Array };
 
 /** Gradients g at the output of one use. */
 export interface OutputGradients extends Rows {

@@ -1,12 +1,14 @@
 /**
  * Which block each layer of the tape gets: the structure that was chosen where the layer has the form for it, otherwise the finest block
  * for its kind, and the naive diagonal last. Nothing trainable is left out, and every coarser block says why.
+ * Rational activations have few coefficients and get their exact block, whatever the structure.
  */
 import { NatgradError } from '../errors';
 import { matchesName, type NamePattern } from '../names';
 import type { Layer } from '../tape/types';
 import type { CurvatureBlock } from './block';
 import { fallbackBlock, naiveDiagonal } from './fallbacks';
+import { rationalBlock, whyNotRational } from './rational';
 import { shapeOf, type CommonOptions, type Covered } from './structure';
 import { chosen, type CurvatureOption } from './structures';
 
@@ -35,7 +37,7 @@ export function coverLayers(layers: Layer[], options: CoverOptions): Covered[] {
   const { structure, own } = chosen(options.curvature);
   const covered = layers.flatMap((layer): Covered[] => {
     const rule = ruleFor(layer, options.rules);
-    if (!rule && structure.cover && structure.obstacle(layer, options) === '') {
+    if (!rule && layer.kind !== 'rational' && structure.cover && structure.obstacle(layer, options) === '') {
       spanned.push(layer);
       return [];
     }
@@ -54,7 +56,9 @@ function ruleFor(layer: Layer, rules: BlockRule[]): BlockRule | undefined {
 function layerBlock(layer: Layer, options: CoverOptions, rule: BlockRule | undefined): CurvatureBlock {
   const { name, structure, own } = chosen(rule?.curvature ?? options.curvature);
   if (rule && name === 'diagonal') return naiveDiagonal(layer, options, 'asked for');
-  const obstacle = structure.obstacle(layer, options);
+  const isRational = layer.kind === 'rational';
+  if (isRational && whyNotRational(layer) === '') return rationalBlock(layer, options);
+  const obstacle = isRational ? whyNotRational(layer) : structure.obstacle(layer, options);
   if (!obstacle) return structure.block(layer, options, own);
   // A Kronecker product that a layer has in place of the same, in blocks of columns, is not a coarser one.
   const reason = name === 'kroneckerFactored' ? '' : obstacle;

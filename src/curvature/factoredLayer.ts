@@ -42,6 +42,8 @@ export function whyNotFactored(layer: Layer, { maxFactorSize }: CommonOptions): 
       return 'a depthwise kernel has one small block per channel';
     case 'conv2dTranspose':
       return 'the patches of a transposed convolution are those of its output';
+    case 'rational':
+      return 'a rational activation';
     case 'other':
       return layer.reason ?? 'the way it is used is not recognised';
   }

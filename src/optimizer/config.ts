@@ -7,6 +7,7 @@ import type { BackendChoice } from '../linalg/kernels';
 import { namePatterns } from '../names';
 import type { IterateAveragingOptions } from '../step/iterateAveraging';
 import type { DampingOption } from '../step/damping';
+import type { LearningRateMultiplier } from '../step/learningRateMultipliers';
 import { requireSchedule, type Schedule } from '../step/schedule';
 import { requireTrustRegion, type TrustRegionOptions } from '../step/trustRegion';
 import type { DecayOption } from '../step/weightDecay';
@@ -22,6 +23,12 @@ export interface NaturalGradientConfig {
    * its tape, and needs `fit` or `minimize`.
    */
   learningRate?: Schedule | 'quadraticModel';
+  /**
+   * Learning rates of their own for some variables, as multiples of `learningRate`; the first rule that picks a variable's name wins. The
+   * KL clip and `stats()` measure the step without them. E.g. `[{match: /numerator|denominator/, factor: 0.1}]` for the coefficients of
+   * rational activations. Not together with 'quadraticModel', which chooses one step for all.
+   */
+  learningRateMultipliers?: LearningRateMultiplier[];
   /** Heavy-ball momentum in [0, 1); null or 0 keeps no velocity. 'quadraticModel': as for `learningRate`. */
   momentum?: Schedule | null | 'quadraticModel';
   /**
@@ -98,6 +105,7 @@ export type ResolvedConfig = Required<NaturalGradientConfig>;
 /** Defaults of the class; presets override them. */
 export const DEFAULTS: ResolvedConfig = {
   learningRate: 0.03,
+  learningRateMultipliers: [],
   momentum: 0.9,
   damping: 0.05,
   weightDecay: 0,
@@ -185,6 +193,15 @@ function requireStepLength(given: Partial<NaturalGradientConfig>, resolved: Reso
   }
   if (learningRate === CHOSEN && isGiven('normConstraint')) {
     refuse(`normConstraint and ${others} are both given`, 'choose one');
+  }
+  if (
+    (learningRate === CHOSEN || resolved.momentum === CHOSEN) &&
+    resolved.learningRateMultipliers.length > 0
+  ) {
+    refuse(
+      "learningRateMultipliers has no effect on a step that 'quadraticModel' chooses",
+      'leave one of them out',
+    );
   }
   if (learningRate === CHOSEN || resolved.normConstraint !== null) resolved.klClip = null;
 }

@@ -3,6 +3,7 @@
  * in silence.
  */
 import { restorePattern, savePattern } from '../names';
+import { LearningRateMultipliers, restoreMultipliers } from '../step/learningRateMultipliers';
 import { restoreSchedule, saveSchedule } from '../step/scheduleConfig';
 import { L2, restoreDecay, WeightDecay } from '../step/weightDecay';
 import { CHOSEN, effectiveConfig, type NaturalGradientConfig, type ResolvedConfig } from './config';
@@ -18,6 +19,7 @@ export function saveConfig(config: ResolvedConfig, step: number): Json {
     const value = config[key];
     if (typeof value === 'number' || typeof value === 'function') saved[key] = saveSchedule(value, step, key);
   }
+  saved.learningRateMultipliers = new LearningRateMultipliers(config.learningRateMultipliers).config();
   saved.weightDecay = new WeightDecay(config.weightDecay).config(step);
   saved.l2 = new L2(config.l2).config(step);
   saved.blocks = config.blocks.flatMap(({ match, curvature }, i) =>
@@ -50,6 +52,9 @@ export function restoreConfig(saved: Json): NaturalGradientConfig {
   }
   for (const key of ['weightDecay', 'l2']) {
     if (saved[key] !== undefined) config[key] = restoreDecay(saved[key], key);
+  }
+  if (saved.learningRateMultipliers !== undefined) {
+    config.learningRateMultipliers = restoreMultipliers(saved.learningRateMultipliers);
   }
   if (Array.isArray(saved.blocks)) {
     config.blocks = saved.blocks.map((rule: Json) => ({ ...rule, match: restorePattern(rule.match) }));

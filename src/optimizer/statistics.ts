@@ -57,7 +57,15 @@ function readActivation(layer: Layer, use: Use, host: Host, precision: Precision
   if (layer.kind === 'embedding') return { indices: host.readIndices(activation) };
   const data = inPrecision(host.read(activation), precision);
   if (use.geometry) return { data, geometry: use.geometry };
-  return { data, rows: data.length / layer.inputSize, columns: layer.inputSize };
+  const rows = { data, rows: data.length / layer.inputSize, columns: layer.inputSize };
+  if (!use.rational) return rows;
+  const { numerator, denominator, noise } = use.rational;
+  return {
+    ...rows,
+    numerator: inPrecision(host.read(numerator), precision),
+    denominator: inPrecision(host.read(denominator), precision),
+    ...(noise ? { noise: inPrecision(noise, precision) } : {}),
+  };
 }
 
 /**

@@ -13,6 +13,7 @@ import type { FloatArray, Job, Kernels } from '../linalg/jobs';
 import { GradientClip } from '../step/gradientClip';
 import { IterateAveraging } from '../step/iterateAveraging';
 import { klClipScale, requireKlClip } from '../step/klClip';
+import { LearningRateMultipliers } from '../step/learningRateMultipliers';
 import { Momentum } from '../step/momentum';
 import { normConstraintScale, requireNormConstraint } from '../step/normConstraint';
 import { valueAt, type Schedule } from '../step/schedule';
@@ -66,6 +67,7 @@ export class WeightStep {
   readonly momentum: Momentum;
   readonly averaging: IterateAveraging | null;
 
+  private readonly multipliers: LearningRateMultipliers;
   private readonly weightDecay: WeightDecay;
   private readonly l2: L2;
   private readonly clip: GradientClip;
@@ -81,6 +83,7 @@ export class WeightStep {
   ) {
     this.learningRate = config.learningRate;
     this.momentum = new Momentum(config.momentum === CHOSEN ? () => 0 : config.momentum);
+    this.multipliers = new LearningRateMultipliers(config.learningRateMultipliers);
     this.weightDecay = new WeightDecay(config.weightDecay);
     this.l2 = new L2(config.l2);
     this.clip = new GradientClip(config);
@@ -138,8 +141,14 @@ export class WeightStep {
         Momentum['updateJobs']
       >[0][number][];
       variables.forEach((variable, i) => {
-        const shrink = this.weightDecay.shrink(variable.name, step, Math.max(learningRate, 0));
-        updates[this.slot(variable).position] = { weights: weights[i], direction: directions[i], shrink };
+        const factor = this.multipliers.factor(variable.name);
+        const shrink = this.weightDecay.shrink(variable.name, step, factor * Math.max(learningRate, 0));
+        updates[this.slot(variable).position] = {
+          weights: weights[i],
+          direction: directions[i],
+          shrink,
+          factor,
+        };
       });
       const size = { step, learningRate, scale: klClip, momentum };
       const phases: Job[][] = [this.momentum.updateJobs(updates, size)];
@@ -252,8 +261,8 @@ export class WeightStep {
     for (const [at, variable] of variables.entries()) {
       const gradient = gradients[at];
       const { position, direction } = this.slot(variable);
-      const delta =
-        this.momentum.velocity(position) ?? direction.map((value) => -learningRate * klClip * value);
+      const rate = learningRate * this.multipliers.factor(variable.name) * klClip;
+      const delta = this.momentum.velocity(position) ?? direction.map((value) => -rate * value);
       for (let i = 0; i < delta.length; i++) {
         linear += gradient[i] * delta[i];
         square += delta[i] * delta[i];

@@ -10,6 +10,8 @@ export interface VariableUpdate {
   direction: FloatArray;
   /** 1 - learningRate * weightDecay; 1 without decay. */
   shrink: number;
+  /** What the learning rate is multiplied with for this variable. Default 1. */
+  factor?: number;
 }
 
 /** What one step does to all variables. */
@@ -81,7 +83,7 @@ export class Momentum {
   ): UpdateJob[] {
     return updates.flatMap((update, position) => {
       if (update === null) return [];
-      const { weights, direction, shrink } = update;
+      const { weights, direction, shrink, factor = 1 } = update;
       const velocity = this.keeps ? this.velocityOf(position, weights.length) : undefined;
       return [
         {
@@ -90,7 +92,7 @@ export class Momentum {
           direction,
           velocity,
           momentum,
-          step: -learningRate * scale,
+          step: -learningRate * factor * scale,
           shrink,
         },
       ];
