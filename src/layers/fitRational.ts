@@ -29,12 +29,19 @@ export interface RationalFit extends RationalCoefficients {
 }
 
 const points = 401;
-const iterations = 200;
+
+/** Every start gets a short run, and the best few are brought to their minimum. */
+const shortRun = 12;
+const longRun = 100;
+const finalists = 3;
+
+/** A run ends where a step makes less than this of the error. */
+const smallestGain = 1e-6;
 
 /**
  * The rational function of a type that is closest to `f` on an interval, in least squares over 401 equally spaced points: the best of
  * Levenberg-Marquardt runs (D. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", 1963) from several
- * denominators, each with the numerator that suits it best. In versions N and boulle only denominators that are positive on the points
+ * denominators, those of linearised fits among them. In versions N and boulle only denominators that are positive on the points
  * are taken; of boulle's coefficients, whose common factor is free, b_0 is 1.
  *
  * @param f finite on the interval
@@ -77,12 +84,13 @@ export function fitRational(
 
   const [m] = type;
   const problem: Problem = { version, x, target, numeratorSize: m + 1 };
-  let best: Candidate | null = null;
-  for (const denominator of denominators(version, type)) {
-    const found = minimise(problem, withNumerator(problem, denominator));
-    if (found.error < (best?.error ?? Infinity)) best = found;
-  }
-  if (best === null) {
+  const candidates = starts(problem, type)
+    .map((parameters) => minimise(problem, { parameters, error: errorOf(problem, parameters) }, shortRun))
+    .sort((one, other) => one.error - other.error)
+    .slice(0, finalists)
+    .map((candidate) => minimise(problem, candidate, longRun));
+  const best = candidates.reduce((one, other) => (other.error < one.error ? other : one));
+  if (best.error === Infinity) {
     throw new NatgradError(
       'ERR_NATGRAD_NOT_CONVERGED',
       `No rational function of type [${type.join(', ')}] in version ${version} was found for f; try another version or a smaller interval.`,
@@ -120,22 +128,61 @@ interface Candidate {
   error: number;
 }
 
-/** Denominators to start from: all powers alike, alternating, the even powers, the odd ones; none of the coefficients is zero. */
-function denominators(version: RationalVersion, [, n]: RationalType): Float64Array[] {
-  const { firstPower } = rationalForm(version);
+/** Parameters to start from: the iterates of the linearised fit, and plain denominators with the numerators that suit them. */
+function starts(problem: Problem, [, n]: RationalType): Float64Array[] {
+  const { firstPower } = rationalForm(problem.version);
   const shapes: ((j: number) => number)[] = [
     () => 0.5,
     (j) => (j % 2 === 0 ? 0.5 : -0.5),
     (j) => (j % 2 === 0 ? 1 : 0.01),
     (j) => (j % 2 === 0 ? 0.01 : 0.3),
-    (j) => (j % 2 === 0 ? 5 / j : 0.1),
     () => 0.01,
   ];
-  return shapes.map((shape) =>
+  const denominators = shapes.map((shape) =>
     Float64Array.from({ length: n + 1 - firstPower }, (_, k) =>
       k + firstPower === 0 ? 1 : shape(k + firstPower),
     ),
   );
+  return [...linearised(problem, denominators[4]), ...denominators.map((b) => withNumerator(problem, b))];
+}
+
+/**
+ * Minimises sum (P - f Q)^2 / Q_old^2, which is linear in all coefficients as long as S is positive, and lets the new Q take the place of the
+ * old one (C. Sanathanan and J. Koerner, "Transfer function synthesis as a ratio of two complex polynomials", 1963). Where the terms
+ * of Q are taken absolutely, coefficients that come out negative are brought back to the smallest scale.
+ */
+function linearised(problem: Problem, denominator: Float64Array): Float64Array[] {
+  const { version, x, target, numeratorSize: m } = problem;
+  const { constant, firstPower, sum } = rationalForm(version);
+  const fixed = version === 'boulle' ? 1 : 0; // b_0 = 1
+  const size = m + denominator.length - fixed;
+  const found: Float64Array[] = [];
+  let b = denominator;
+  for (let iteration = 0; iteration < 8; iteration++) {
+    const reciprocal = new RationalFunction(version, [1], b);
+    const normal = new Float64Array(size * size);
+    const right = new Float64Array(size);
+    const row = new Float64Array(size);
+    x.forEach((point, i) => {
+      const weight = reciprocal.at(point) ** 2;
+      const u = sum === 'termwise' ? Math.abs(point) : point;
+      for (let k = 0; k < m; k++) row[k] = point ** k;
+      for (let k = m; k < size; k++) row[k] = -target[i] * u ** (k - m + firstPower + fixed);
+      for (let k = 0; k < size; k++) {
+        right[k] += weight * row[k] * target[i] * (fixed || constant);
+        for (let l = 0; l <= k; l++) normal[k * size + l] += weight * row[k] * row[l];
+      }
+    });
+    for (let k = 0; k < size; k++) normal[k * size + k] *= 1 + 1e-11;
+    const solution = solve(normal, right);
+    if (!solution) break;
+    const free = solution.subarray(m).map((value) => (sum === 'termwise' ? Math.max(value, 1e-2) : value));
+    b = Float64Array.of(...(fixed ? [1] : []), ...free);
+    const parameters = withNumerator(problem, b);
+    if (errorOf(problem, parameters) === Infinity) break;
+    found.push(parameters);
+  }
+  return found;
 }
 
 /** The parameters with that denominator and the numerator that goes best with it, which is a linear problem. */
@@ -146,7 +193,7 @@ function withNumerator(problem: Problem, denominator: Float64Array): Float64Arra
   const { normal, gradient, size } = normalEquations(problem, parameters);
   const square = new Float64Array(numeratorSize * numeratorSize);
   for (let i = 0; i < numeratorSize; i++) {
-    for (let j = 0; j < numeratorSize; j++) square[i * numeratorSize + j] = normal[i * size + j];
+    for (let j = 0; j <= i; j++) square[i * numeratorSize + j] = normal[i * size + j];
     square[i * numeratorSize + i] *= 1 + 1e-12;
   }
   const step = solve(square, gradient.subarray(0, numeratorSize));
@@ -155,24 +202,27 @@ function withNumerator(problem: Problem, denominator: Float64Array): Float64Arra
 }
 
 /** Levenberg-Marquardt: (J'J + lambda diag J'J) step = J' difference, with lambda raised until the step helps. */
-function minimise(problem: Problem, start: Float64Array): Candidate {
-  let current: Candidate = { parameters: start, error: errorOf(problem, start) };
+function minimise(problem: Problem, start: Candidate, iterations: number): Candidate {
+  if (start.error === Infinity) return start;
+  let current = start;
+  let equations = normalEquations(problem, current.parameters);
   let lambda = 1e-3;
-  for (let i = 0; i < iterations && lambda < 1e12 && current.error < Infinity; i++) {
-    const { normal, gradient, size } = normalEquations(problem, current.parameters);
+  for (let i = 0; i < iterations && lambda < 1e12; i++) {
+    const { normal, gradient, size } = equations;
     const damped = normal.slice();
     for (let k = 0; k < size; k++) damped[k * size + k] += lambda * (normal[k * size + k] + 1e-12);
     const step = solve(damped, gradient);
     const parameters = step && current.parameters.map((value, k) => value + step[k]);
     const error = parameters ? errorOf(problem, parameters) : Infinity;
-    if (parameters && error < current.error) {
-      const gain = current.error - error;
-      current = { parameters, error };
-      lambda = Math.max(lambda / 5, 1e-12);
-      if (gain < 1e-14 * error) break;
-    } else {
+    if (!parameters || !(error < current.error)) {
       lambda *= 4;
+      continue;
     }
+    const gain = current.error - error;
+    current = { parameters, error };
+    if (gain < smallestGain * error) break;
+    equations = normalEquations(problem, parameters);
+    lambda = Math.max(lambda / 5, 1e-12);
   }
   return current;
 }
@@ -197,7 +247,7 @@ function errorOf(problem: Problem, parameters: Float64Array): number {
   return Number.isNaN(error) ? Infinity : error;
 }
 
-/** J'J and J'(target - y), J the derivatives by the parameters. */
+/** J'J, its lower triangle, and J'(target - y), J the derivatives by the parameters. */
 function normalEquations(
   problem: Problem,
   parameters: Float64Array,
@@ -213,7 +263,7 @@ function normalEquations(
     const difference = target[i] - y.at(x[i]);
     for (let k = 0; k < size; k++) {
       gradient[k] += row[k] * difference;
-      for (let l = 0; l < size; l++) normal[k * size + l] += row[k] * row[l];
+      for (let l = 0; l <= k; l++) normal[k * size + l] += row[k] * row[l];
     }
   }
   return { normal, gradient, size };

@@ -31,7 +31,7 @@ function errors(
   end: number,
 ): { largest: number; at: number[]; rms: number } {
   const { numerator, denominator } = initialCoefficients(name, type, version);
-  const x = Array.from({ length: 2001 }, (_, i) => (end * (i - 1000)) / 1000);
+  const x = Array.from({ length: 401 }, (_, i) => (end * (i - 200)) / 200);
   const differences = x.map((point) => Math.abs(value(version, numerator, denominator, point) - f(point)));
   const largest = Math.max(...differences);
   return {
@@ -65,14 +65,9 @@ describe('coefficients by name', () => {
   });
 
   it('begin version A with no coefficient of 0, whose gradient would be 0 for ever', () => {
-    for (const type of [
-      [3, 2],
-      [5, 4],
-    ] as RationalType[]) {
-      for (const name of ['relu', 'leakyRelu', 'tanh', 'sigmoid', 'swish', 'gelu'] as const) {
-        const { denominator } = initialCoefficients(name, type, 'A');
-        expect(Math.min(...denominator.map(Math.abs))).toBeGreaterThan(0);
-      }
+    for (const name of ['relu', 'leakyRelu', 'tanh', 'sigmoid', 'swish', 'gelu'] as const) {
+      const { denominator } = initialCoefficients(name, [3, 2], 'A');
+      expect(Math.min(...denominator.map(Math.abs))).toBeGreaterThan(0);
     }
   });
 
