@@ -38,7 +38,7 @@ const ownOptions = ['type', 'version', 'initializer', 'shared', 'sharedAxes', 'c
 const ofEveryLayer = 'inputShape batchInputShape batchSize dtype name trainable weights inputDType'.split(
   ' ',
 );
-const known = [...ownOptions, ...ofEveryLayer];
+const knownOptions = [...ownOptions, ...ofEveryLayer];
 
 /**
  * An activation with trainable coefficients, y = P(x) / Q(x) with polynomials P and Q: a layer of tfjs. Its weights are the numerators
@@ -66,7 +66,7 @@ export class Rational extends tf.layers.Layer {
   /** @throws NatgradError ERR_NATGRAD_ARGUMENT or ERR_NATGRAD_SHAPE for an unknown option or a value out of range */
   constructor(config: RationalConfig = {}) {
     super(config);
-    const unknown = Object.keys(config).find((key) => !known.includes(key));
+    const unknown = Object.keys(config).find((key) => !knownOptions.includes(key));
     if (unknown !== undefined) refuse(`'${unknown}' is not an option`, `use ${ownOptions.join(', ')}`);
     const { type = [3, 2], version = 'B', initializer = 'relu', shared = true } = config;
     const { sharedAxes, clip = null, seed = 0 } = config;
@@ -165,9 +165,8 @@ export class Rational extends tf.layers.Layer {
     const saved = { ...config };
     // tfjs adds a key of its own to the configuration it saved, and writes strings in lower case.
     delete saved.customObjects;
-    saved.version = rationalVersions.find(
-      (version) => version.toLowerCase() === String(saved.version).toLowerCase(),
-    )!;
+    const version = (saved.version as string).toLowerCase();
+    saved.version = rationalVersions.find((name) => name.toLowerCase() === version)!;
     return new cls(saved);
   }
 }

@@ -136,9 +136,7 @@ tf.registerGradient({
   inputsToSave: ['x', 'numerator', 'denominator'],
   gradFunc(dy, [x, numerator, denominator], attrs) {
     const inputs = { x, numerator, denominator, dy: dy as tf.Tensor };
-    const [dx, dNumerator, dDenominator] = tf
-      .engine()
-      .runKernel<tf.Tensor[]>(gradientKernel, inputs as unknown as tf.NamedTensorMap, attrs);
+    const [dx, dNumerator, dDenominator] = tf.engine().runKernel<tf.Tensor[]>(gradientKernel, inputs, attrs);
     return { x: () => dx, numerator: () => dNumerator, denominator: () => dDenominator };
   },
 });
@@ -148,11 +146,5 @@ export function runRational(inputs: Omit<Inputs, 'dy'>, attributes: RationalAttr
   // Asking for the backend itself starts it if nothing has yet; its name is not known before.
   tf.backend();
   if (!tf.getKernel(rationalKernel, tf.getBackend())) register(tf.getBackend());
-  return tf
-    .engine()
-    .runKernel<tf.Tensor>(
-      rationalKernel,
-      inputs as unknown as tf.NamedTensorMap,
-      attributes as unknown as tf.NamedAttrMap,
-    );
+  return tf.engine().runKernel<tf.Tensor>(rationalKernel, inputs, attributes as unknown as tf.NamedAttrMap);
 }

@@ -89,6 +89,22 @@ function validJobs(): Job[] {
     { op: 'update', weights: f(n), direction: f(n), velocity: f(n), momentum: 0.9, step: 0.1, shrink: 1 },
     { op: 'combine', terms: [{ data: f(n), scale: 1 }], out: f(n) },
     { op: 'inverse', matrix: f(8), size: 2, count: 2, damping: 3, out: f(8) },
+    {
+      op: 'rationalFactor',
+      version: 'C',
+      groups: 2,
+      inner: 3,
+      numeratorSize: 3,
+      denominatorSize: 2,
+      inputs: [
+        { activation: f(24), gradient: f(24), numerator: f(6), denominator: f(4), noise: f(10) },
+        { activation: f(12), gradient: f(12), numerator: f(6), denominator: f(4) },
+      ],
+      examples: 2,
+      decay: 0.9,
+      scale: 1,
+      factors: f(50),
+    },
   ];
 }
 
@@ -165,7 +181,7 @@ function mayBe(path: string, value: unknown): boolean {
   // Fewer indices are fewer counts.
   if (key === 'indices') return Object.prototype.toString.call(value) === '[object Int32Array]';
   if (['inputs', 'terms'].includes(key)) return Array.isArray(value) && value.length === 0;
-  return value === undefined && ['velocity', 'partner'].includes(key);
+  return value === undefined && ['velocity', 'partner', 'noise'].includes(key);
 }
 
 function show(value: unknown): string {
