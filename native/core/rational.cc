@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "core/backend.h"
 #include "core/threadPool.h"
@@ -17,7 +18,17 @@ constexpr int64_t padded(int64_t count) { return (count + lanes - 1) / lanes * l
 // The sign of a number, zero for zero.
 template <class T>
 T signOf(T x) {
-  return static_cast<T>((x > T(0)) - (x < T(0)));
+  return x > T(0) ? T(1) : x < T(0) ? T(-1) : T(0);
+}
+
+// The lanes that are used; with all of them, as nearly always, in one move.
+template <class T>
+void copyLanes(const T* from, int64_t width, T* to) {
+  if (width == lanes) {
+    std::memcpy(to, from, lanes * sizeof(T));
+  } else {
+    std::copy(from, from + width, to);
+  }
 }
 
 // What the denominator is, by version (A. Molina, P. Schramowski and K. Kersting, "Pade activation units", ICLR 2020;
@@ -148,14 +159,59 @@ void evaluate(const RationalLayout& layout, const Coefficients<T>& coefficients,
                  coefficients.lanesOf(group, alone, c);
                  T points[lanes] = {}, values[lanes];
                  for (int64_t at = first; count-- > 0; at += step) {
-                   std::copy(x + at, x + at + width, points);
+                   copyLanes(x + at, width, points);
                    const Polynomials<T> v(layout, form, c, b, points);
                    for (int64_t l = 0; l < lanes; ++l) {
                      values[l] = v.p[l] / (constant + (form.absolute ? std::abs(v.s[l]) : v.s[l]));
                    }
-                   std::copy(values, values + width, y + at);
+                   copyLanes(values, width, y + at);
                  }
                });
+}
+
+// One strip of `differentiate` in a form that is known when this is compiled, so that the loops over the lanes have no
+// branches. Points are `step` elements apart; `sums` has room for `block` of them in working precision.
+template <class T, bool termwise, bool absolute>
+void differentiateStrip(const RationalLayout& layout, const Form& form, const T* c, const T* x, const T* g, T* dx,
+                        int64_t count, int64_t step, int64_t width, T* sums) {
+  const int64_t m = layout.numeratorSize, n = layout.denominatorSize;
+  const T* b = c + m * lanes;
+  T* sumsOfB = sums + m * lanes;
+  const T constant = static_cast<T>(form.constant);
+  T points[lanes] = {}, gradients[lanes] = {}, slopes[lanes], t[lanes], r[lanes];
+  for (; count-- > 0; x += step, g += step) {
+    copyLanes(x, width, points);
+    copyLanes(g, width, gradients);
+    const Polynomials<T> v(layout, form, c, b, points);
+    for (int64_t l = 0; l < lanes; ++l) {
+      const T s = absolute ? signOf(v.s[l]) : T(1);
+      const T reciprocal = T(1) / (constant + s * v.s[l]);
+      const T y = v.p[l] * reciprocal;
+      const T dq = (termwise ? signOf(points[l]) : s) * v.ds[l];
+      t[l] = gradients[l] * reciprocal;
+      slopes[l] = t[l] * (v.dp[l] - y * dq);
+      r[l] = -s * t[l] * y;
+    }
+    if (dx != nullptr) {
+      copyLanes(slopes, width, dx);
+      dx += step;
+    }
+    for (int64_t k = 0; k < m; ++k) {
+      for (int64_t l = 0; l < lanes; ++l) {
+        sums[k * lanes + l] += t[l];
+        t[l] *= points[l];
+      }
+    }
+    if (!form.fromZero) {
+      for (int64_t l = 0; l < lanes; ++l) r[l] *= v.u[l];
+    }
+    for (int64_t k = 0; k < n; ++k) {
+      for (int64_t l = 0; l < lanes; ++l) {
+        sumsOfB[k * lanes + l] += r[l];
+        r[l] *= v.u[l];
+      }
+    }
+  }
 }
 
 // With g the gradient at y:
@@ -167,60 +223,32 @@ void evaluate(const RationalLayout& layout, const Coefficients<T>& coefficients,
 template <class T>
 void differentiate(const RationalLayout& layout, const Coefficients<T>& coefficients, int64_t begin, int64_t end,
                    const T* x, const T* g, T* dx, double* totals) {
-  const Form form = coefficients.form();
-  const T constant = static_cast<T>(form.constant);
-  const int64_t m = layout.numeratorSize, n = layout.denominatorSize;
   // Sums in working precision are kept short.
   constexpr int64_t block = 128;
   constexpr int64_t room = 2 * maxRationalCoefficients * lanes;
+  const Form form = coefficients.form();
+  const int64_t size = layout.size();
+  const auto strip = form.termwise   ? differentiateStrip<T, true, false>
+                     : form.absolute ? differentiateStrip<T, false, true>
+                                     : differentiateStrip<T, false, false>;
   T c[room], sums[room];
-  const T* b = c + m * lanes;
-  T* sumsOfB = sums + m * lanes;
   forEachStrip(layout, begin, end,
                [&](int64_t first, int64_t count, int64_t step, int64_t group, bool alone, int64_t width) {
-    coefficients.lanesOf(group, alone, c);
-    T points[lanes] = {}, gradients[lanes] = {}, slopes[lanes];
-    int64_t at = first;
-    while (count > 0) {
-      std::fill(sums, sums + (m + n) * lanes, T(0));
-      const int64_t part = std::min(count, block);
-      count -= part;
-      for (int64_t i = 0; i < part; ++i, at += step) {
-        std::copy(x + at, x + at + width, points);
-        std::copy(g + at, g + at + width, gradients);
-        const Polynomials<T> v(layout, form, c, b, points);
-        T t[lanes], r[lanes];
-        for (int64_t l = 0; l < lanes; ++l) {
-          const T s = form.absolute ? signOf(v.s[l]) : T(1);
-          const T q = constant + s * v.s[l];
-          const T y = v.p[l] / q;
-          const T dq = form.termwise ? signOf(points[l]) * v.ds[l] : s * v.ds[l];
-          t[l] = gradients[l] / q;
-          slopes[l] = t[l] * (v.dp[l] - y * dq);
-          r[l] = -s * t[l] * y;
-        }
-        if (dx != nullptr) std::copy(slopes, slopes + width, dx + at);
-        for (int64_t k = 0; k < m; ++k) {
-          for (int64_t l = 0; l < lanes; ++l) {
-            sums[k * lanes + l] += t[l];
-            t[l] *= points[l];
-          }
-        }
-        for (int64_t k = 0; k < n; ++k) {
-          for (int64_t l = 0; l < lanes; ++l) {
-            if (k > 0 || !form.fromZero) r[l] *= v.u[l];
-            sumsOfB[k * lanes + l] += r[l];
-          }
-        }
-      }
-      for (int64_t k = 0; k < m + n; ++k) {
-        for (int64_t l = 0; l < width; ++l) {
-          const double sign = form.termwise && k >= m ? static_cast<double>(signOf(c[k * lanes + l])) : 1;
-          totals[(group + (alone ? 0 : l)) * (m + n) + k] += sign * static_cast<double>(sums[k * lanes + l]);
-        }
-      }
-    }
-  });
+                 coefficients.lanesOf(group, alone, c);
+                 for (int64_t done = 0; done < count; done += block) {
+                   const int64_t at = first + done * step;
+                   std::fill(sums, sums + size * lanes, T(0));
+                   strip(layout, form, c, x + at, g + at, dx == nullptr ? nullptr : dx + at,
+                         std::min(block, count - done), step, width, sums);
+                   for (int64_t k = 0; k < size; ++k) {
+                     for (int64_t l = 0; l < width; ++l) {
+                       const bool signedTerm = form.termwise && k >= layout.numeratorSize;
+                       const double sign = signedTerm ? static_cast<double>(signOf(c[k * lanes + l])) : 1;
+                       totals[(group + (alone ? 0 : l)) * size + k] += sign * static_cast<double>(sums[k * lanes + l]);
+                     }
+                   }
+                 }
+               });
 }
 
 // Rows that make one task: few enough tasks that their sums need little memory, and not by the number of threads, on
