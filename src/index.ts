@@ -11,6 +11,7 @@ export type { NaturalGradientConfig } from './optimizer/config';
 export type { BlockSummary } from './curvature/block';
 export type { BlockRule } from './curvature/coverLayers';
 export type { CurvatureOption, StructureName } from './curvature/structures';
+export type { Transition } from './curvature/transition';
 export type { WeightSharing } from './curvature/weightSharing';
 export type { FisherOption, FisherOptions, OwnLikelihood } from './fisher/options';
 export type { Estimator } from './fisher/estimator';

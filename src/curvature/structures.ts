@@ -3,7 +3,9 @@ import { NatgradError } from '../errors';
 import { DiagonalBlock } from './diagonal';
 import { factoredOptions, whyNotKroneckerFactored } from './factoredLayer';
 import { KroneckerFactoredBlock } from './kroneckerFactored';
+import { RecurrentBlock } from './recurrent';
 import { shapeOf, type Structure } from './structure';
+import { requireTransition, type Transition } from './transition';
 import { requireWeightSharing, type WeightSharing } from './weightSharing';
 
 interface KroneckerFactoredOwn {
@@ -24,9 +26,32 @@ const diagonal: Structure = {
   block: (layer, { precision }) => new DiagonalBlock({ shape: shapeOf(layer), precision }),
 };
 
+interface RecurrentOwn {
+  /**
+   * How the scores of different time steps of a recurrent kernel hang together: not at all ('independent', as 'kroneckerFactored' has it), by
+   * a symmetric or by an arbitrary linear transition. Default 'symmetric'.
+   */
+  transition?: Transition;
+}
+
+/** Layers that are used once are Kronecker factored. */
+const recurrent: Structure<RecurrentOwn> = {
+  options: { transition: requireTransition },
+  obstacle: whyNotKroneckerFactored,
+  block(layer, common, { transition = 'symmetric' }) {
+    const options = factoredOptions(layer, common);
+    const inTime = layer.kind === 'dense' && layer.uses.length > 1 && !options.transposed;
+    if (transition === 'independent' || !inTime || options.diagonalInput) {
+      return new KroneckerFactoredBlock(options);
+    }
+    return new RecurrentBlock({ ...options, coupling: transition });
+  },
+};
+
 export const structures = {
   kroneckerFactored,
   diagonal,
+  recurrent,
 };
 
 type Structures = typeof structures;

@@ -4,7 +4,7 @@ import type { RandomStream } from './random';
 /** What a network says about a batch: the parameters of one predictive distribution per row. */
 export interface Outputs {
   /**
-   * [rows, columns], row-major: logits of categorical and bernoulli, means of gaussian. Missing where the network has released them; a
+   * [rows, columns], row-major: logits of categorical and bernoulli, means of gaussian, means and variances of gaussianWithVariance. Missing where the network has released them; a
    * likelihood says in `needs` whether it can do without.
    */
   parameters?: Float32Array;
@@ -22,7 +22,8 @@ export interface Outputs {
  * network agree (J. Martens, "New insights and perspectives on the natural gradient method", JMLR 2020, section 9).
  *
  * Nothing here is averaged over rows. Implement it to use a distribution of your own: `sample` is needed by the estimator
- * 'sampled', `factorColumns` and `factorColumn` by 'exact' and by products with the exact Fisher matrix, `outputFisher` by diagnostics.
+ * 'sampled'; `factorColumns` and `factorColumn` by 'exact', 'gaussNewton', 'curvaturePropagation' and products with the exact Fisher
+ * matrix, where `outputFisher` can stand for the two.
  */
 export interface Likelihood {
   readonly distribution: string;

@@ -196,6 +196,57 @@ describe.each(Object.entries(examples))('%s', (_, example) => {
   });
 });
 
+it.each(['symmetric', 'infinite'] as const)(
+  'trains recurrent kernels with %s transitions, and resumes',
+  async (transition) => {
+    const example = examples['an LSTM with layer normalisation'];
+    const config: NaturalGradientConfig = {
+      learningRate: 0.1,
+      klClip: 1e-3,
+      refreshPeriod: 3,
+      blocks: [{ match: /kernel/, curvature: { structure: 'recurrent', transition } }],
+    };
+    const model = compiled(example, config);
+    const losses = await train(model, 7);
+    const summary = (model.optimizer as NaturalGradientOptimizer).summary();
+    const found = summary.filter(({ structure }) => structure.includes(`${transition} transition`));
+    expect(found.map(({ variables }) => shortened(variables))).toEqual(['kernel', 'recurrent_kernel']);
+    let artifacts: tf.io.ModelArtifacts | undefined;
+    const handler = tf.io.withSaveHandler((saved) => {
+      artifacts = saved;
+      return Promise.resolve({ modelArtifactsInfo: tf.io.getModelArtifactsInfoForJSON(saved) });
+    });
+    await model.save(handler, { includeOptimizer: true });
+    const resumed = (await tf.loadLayersModel(tf.io.fromMemory(artifacts!))) as tf.Sequential;
+    await train(resumed, 4, 7);
+    losses.push(...(await train(model, 24, 7)));
+    expect(losses[30]).toBeLessThan(0.85 * losses[0]);
+    const again = tf.sequential({ layers: example.stack() });
+    again.setWeights(resumed.getWeights());
+    const uninterrupted = compiled(example, config);
+    await train(uninterrupted, 11);
+    expect(weightsOf(again)).toEqual(weightsOf(uninterrupted));
+  },
+);
+
+it('shares weights by reducing, which changes the step of layers with several rows only', async () => {
+  const example = examples['an LSTM with layer normalisation'];
+  const weights = await Promise.all(
+    (['expand', 'reduce'] as const).map(async (weightSharing) => {
+      const model = tf.sequential({ layers: example.stack() });
+      randomise(model);
+      const optimizer = kfac({ weightSharing, refresh: 'immediate', klClip: null, momentum: 0 });
+      model.compile({ optimizer, loss: 'categoricalCrossentropy' });
+      await train(model, 1);
+      return weightsOf(model);
+    }),
+  );
+  const [expand, reduce] = weights;
+  expect(reduce[0]).not.toEqual(expand[0]);
+  // The last dense layer has one row per example.
+  expect(reduce.slice(-2)).toEqual(expand.slice(-2));
+});
+
 it('takes the exact natural step of scale and shift and of a bias that stands alone', () => {
   // Oracle: scores per example from autodiff, one example at a time; per channel (or over the bias) (1/N sum s s' + lambda I)^-1 g.
   const [N, R, C, lambda] = [5, 3, 4, 0.05];
