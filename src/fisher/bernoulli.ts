@@ -51,14 +51,15 @@ export const bernoulli: Likelihood = {
   },
 
   /** sum p log(p / q) + (1 - p) log((1 - p) / (1 - q)) */
-  divergence(from: Outputs, to: Outputs): number {
-    let sum = 0;
+  divergence(from: Outputs, to: Outputs): Float64Array {
+    const sums = new Float64Array(from.rows);
     for (let at = 0; at < from.rows * from.columns; at++) {
       const [p, q] = [probabilityAt(from, at), probabilityAt(to, at)];
-      if (p > 0) sum += p * Math.log(p / q);
-      if (p < 1) sum += (1 - p) * Math.log((1 - p) / (1 - q));
+      const row = Math.floor(at / from.columns);
+      if (p > 0) sums[row] += p * Math.log(p / q);
+      if (p < 1) sums[row] += (1 - p) * Math.log((1 - p) / (1 - q));
     }
-    return Math.max(sum, 0);
+    return sums;
   },
 };
 

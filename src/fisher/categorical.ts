@@ -59,15 +59,13 @@ export const categorical: Likelihood = {
   },
 
   /** sum p (log p - log q) */
-  divergence(from: Outputs, to: Outputs): number {
+  divergence(from: Outputs, to: Outputs): Float64Array {
     const [p, q] = [new Float64Array(from.columns), new Float64Array(from.columns)];
-    let sum = 0;
-    for (let row = 0; row < from.rows; row++) {
+    return Float64Array.from({ length: from.rows }, (_, row) => {
       probabilitiesOf(from, row, p);
       probabilitiesOf(to, row, q);
-      for (let i = 0; i < p.length; i++) if (p[i] > 0) sum += p[i] * Math.log(p[i] / q[i]);
-    }
-    return Math.max(sum, 0);
+      return p.reduce((sum, value, i) => (value > 0 ? sum + value * Math.log(value / q[i]) : sum), 0);
+    });
   },
 };
 

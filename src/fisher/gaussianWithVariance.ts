@@ -1,4 +1,5 @@
 import { NatgradError } from '../errors';
+import type { FloatArray } from '../linalg/jobs';
 import type { Likelihood, Outputs } from './likelihood';
 import type { RandomStream } from './random';
 
@@ -43,7 +44,37 @@ export const gaussianWithVariance: Likelihood = {
     for (let i = 0; i < columns; i++) fisher[i * columns + i] = fisherAt(outputs, row, i);
     return fisher;
   },
+
+  multiplyFactorTransposed(outputs: Outputs, vectors: FloatArray, out: FloatArray): void {
+    eachFisher(outputs, (fisher, at) => (out[at] = Math.sqrt(fisher) * vectors[at]));
+  },
+
+  multiplyFisher(outputs: Outputs, vectors: FloatArray, out: FloatArray): void {
+    eachFisher(outputs, (fisher, at) => (out[at] = fisher * vectors[at]));
+  },
+
+  /** sum (log(v2 / v1) + (v1 + (mu1 - mu2)^2) / v2 - 1) / 2 */
+  divergence(from: Outputs, to: Outputs): Float64Array {
+    const dimensions = dimensionsOf(from.columns);
+    const [f, g] = [from.parameters!, to.parameters!];
+    return Float64Array.from({ length: from.rows }, (_, row) => {
+      let sum = 0;
+      for (let at = row * from.columns; at < row * from.columns + dimensions; at++) {
+        const [v1, v2] = [f[at + dimensions], g[at + dimensions]];
+        sum += (Math.log(v2 / v1) + (v1 + (f[at] - g[at]) ** 2) / v2 - 1) / 2;
+      }
+      return sum;
+    });
+  },
 };
+
+/** Visits the diagonals of all rows' H. */
+function eachFisher(outputs: Outputs, visit: (fisher: number, at: number) => void): void {
+  const { rows, columns } = outputs;
+  for (let at = 0; at < rows * columns; at++) {
+    visit(fisherAt(outputs, Math.floor(at / columns), at % columns), at);
+  }
+}
 
 /** NaN for a variance that is not positive, so that the batch is left out. */
 function fisherAt({ parameters, columns }: Outputs, row: number, column: number): number {

@@ -55,8 +55,8 @@ export interface Likelihood {
   multiplyFisher?(outputs: Outputs, vectors: FloatArray, out: FloatArray): void;
 
   /**
-   * The sum over rows of KL(p(.|from) || p(.|to)), at least 0. Where it is missing it is taken to be 1/2 u'H u with u the difference of
-   * the parameters, which it is to second order.
+   * KL(p(.|from) || p(.|to)) of every row, [rows]. Where it is missing it is taken to be 1/2 u'H u with u the difference of the parameters,
+   * which it is to second order.
    */
-  divergence?(from: Outputs, to: Outputs): number;
+  divergence?(from: Outputs, to: Outputs): Float64Array;
 }

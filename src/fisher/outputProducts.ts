@@ -24,7 +24,7 @@ export function factorTransposedProduct(head: HeadValues, vectors: FloatArray): 
       }
     });
   }
-  return weighted(out, head, Math.sqrt);
+  return counted(out, head, Math.sqrt);
 }
 
 /**
@@ -45,7 +45,7 @@ export function fisherProduct(head: HeadValues, vectors: FloatArray): Float64Arr
       }
     });
   }
-  return weighted(out, head);
+  return counted(out, head, (share) => share);
 }
 
 /**
@@ -54,14 +54,14 @@ export function fisherProduct(head: HeadValues, vectors: FloatArray): Float64Arr
  * @param to values of the same head at other weights
  */
 export function divergence(from: HeadValues, to: HeadValues): number {
-  const { likelihood, scale = 1 } = from;
+  const { likelihood } = from;
   if (likelihood.divergence) {
-    const { weights, rows } = from;
-    if (!weights) return scale * likelihood.divergence(from, to);
-    let sum = 0;
-    for (let row = 0; row < rows; row++)
-      sum += weights[row] * likelihood.divergence(rowOf(from, row), rowOf(to, row));
-    return scale * sum;
+    const rows = counted(likelihood.divergence(from, to), from, (share) => share);
+    // A sum of divergences that are all but 0 may come out below it.
+    return Math.max(
+      rows.reduce((sum, value) => sum + value, 0),
+      0,
+    );
   }
   if (!from.parameters || !to.parameters) {
     throw new NatgradError(
@@ -94,26 +94,12 @@ function rowDot(a: FloatArray, b: FloatArray, begin: number, length: number): nu
   return sum;
 }
 
-/** The values of one row. */
-function rowOf(head: HeadValues, row: number): HeadValues {
-  const { columns } = head;
-  const part = (values: Float32Array | undefined) => values?.subarray(row * columns, (row + 1) * columns);
-  return {
-    ...head,
-    rows: 1,
-    parameters: part(head.parameters),
-    probabilities: part(head.probabilities),
-    weights: undefined,
-  };
-}
-
-/** The rows times the head's scale and their own weights, or times what `how` makes of the two. */
-function weighted(
+/** Multiplies every row by a function of how much it counts: its weight times the scale. */
+function counted(
   values: Float64Array,
   { rows, scale = 1, weights }: HeadValues,
-  how = (w: number) => w,
+  factorOf: (share: number) => number,
 ): Float64Array {
-  if (scale === 1 && !weights) return values;
   const width = values.length / rows;
-  return values.map((value, i) => how(scale * (weights ? weights[Math.floor(i / width)] : 1)) * value);
+  return values.map((value, at) => value * factorOf(scale * (weights ? weights[Math.floor(at / width)] : 1)));
 }

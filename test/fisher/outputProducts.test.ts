@@ -2,6 +2,7 @@ import { bernoulli } from '../../src/fisher/bernoulli';
 import { categorical } from '../../src/fisher/categorical';
 import type { HeadValues } from '../../src/fisher/estimator';
 import { gaussian } from '../../src/fisher/gaussian';
+import { gaussianWithVariance } from '../../src/fisher/gaussianWithVariance';
 import type { Likelihood } from '../../src/fisher/likelihood';
 import { divergence, factorTransposedProduct, fisherProduct } from '../../src/fisher/outputProducts';
 import { errorWithCode } from '../errorWithCode';
@@ -9,13 +10,23 @@ import { noise } from '../support/denseNet';
 import { relativeError } from '../support/matrices';
 
 const ROWS = 4;
-const COLUMNS = 3;
+const COLUMNS = 4;
 
 const vector = (seed: number) => Float64Array.from({ length: ROWS * COLUMNS }, noise(seed));
 
 function head(likelihood: Likelihood, scale: number, seed = 1): HeadValues {
-  const parameters = Float32Array.from(vector(seed), (value) => 2 * value);
-  return { likelihood, parameters, rows: ROWS, columns: COLUMNS, scale };
+  const isVariance = (i: number) =>
+    likelihood.distribution === 'gaussianWithVariance' && i % COLUMNS >= COLUMNS / 2;
+  const parameters = Float32Array.from(vector(seed), (value, i) => (isVariance(i) ? 1.5 + value : 2 * value));
+  // One row is masked.
+  return {
+    likelihood,
+    parameters,
+    rows: ROWS,
+    columns: COLUMNS,
+    scale,
+    weights: Float32Array.of(1, 0, 2, 0.5),
+  };
 }
 
 /** H u by the dense H of every row, which the tests of the likelihoods check against the definition. */
@@ -25,7 +36,8 @@ function denseProduct(of: HeadValues, u: Float64Array): Float64Array {
     const fisher = of.likelihood.outputFisher(of, row);
     for (let i = 0; i < COLUMNS; i++) {
       for (let j = 0; j < COLUMNS; j++) {
-        out[row * COLUMNS + i] += of.scale! * fisher[i * COLUMNS + j] * u[row * COLUMNS + j];
+        out[row * COLUMNS + i] +=
+          of.scale! * of.weights![row] * fisher[i * COLUMNS + j] * u[row * COLUMNS + j];
       }
     }
   }
@@ -46,6 +58,7 @@ const likelihoods: [string, Likelihood][] = [
   ['categorical', categorical],
   ['bernoulli', bernoulli],
   ['gaussian', gaussian({ variance: 0.3 })],
+  ['gaussian with predicted variances', gaussianWithVariance],
 ];
 
 describe.each(likelihoods)('products with the Fisher matrix of %s outputs', (_, likelihood) => {
@@ -90,7 +103,7 @@ test('the divergence of categorical and bernoulli distributions is the sum of it
     const at = (head: HeadValues) =>
       softmax(Float64Array.from(head.parameters!.subarray(row * COLUMNS, (row + 1) * COLUMNS)));
     const [p, q] = [at(f), at(g)];
-    p.forEach((value, i) => (expected += value * Math.log(value / q[i])));
+    p.forEach((value, i) => (expected += f.weights![row] * value * Math.log(value / q[i])));
   }
   expect(divergence(f, g)).toBeCloseTo(expected, 12);
 
@@ -98,7 +111,8 @@ test('the divergence of categorical and bernoulli distributions is the sum of it
   expected = 0;
   f.parameters!.forEach((x, i) => {
     const [p, q] = [sigmoid(x), sigmoid(g.parameters![i])];
-    expected += p * Math.log(p / q) + (1 - p) * Math.log((1 - p) / (1 - q));
+    const weight = f.weights![Math.floor(i / COLUMNS)];
+    expected += weight * (p * Math.log(p / q) + (1 - p) * Math.log((1 - p) / (1 - q)));
   });
   expect(divergence({ ...f, likelihood: bernoulli }, { ...g, likelihood: bernoulli })).toBeCloseTo(
     expected,
