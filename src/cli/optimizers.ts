@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 
 import { NatgradError } from '../errors';
-import { kfac } from '../optimizer/presets/index';
+import { blockTridiagonal, kfac } from '../optimizer/presets/index';
 import { radam } from '../optimizer/radam';
 
 /** What can be set from the command line. An optimizer takes those that its defaults name. */
@@ -45,6 +45,11 @@ export const presets: Record<string, Preset> = {
     defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
     grid: [0.01, 0.02, 0.03, 0.05],
     create: (settings, seed) => kfac({ ...settings, seed }),
+  },
+  blockTridiagonal: {
+    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
+    grid: [0.01, 0.02, 0.03, 0.05],
+    create: (settings, seed) => blockTridiagonal({ ...settings, seed }),
   },
 };
 

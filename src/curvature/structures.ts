@@ -1,5 +1,6 @@
 /** The structures by name, with their own options. */
 import { NatgradError } from '../errors';
+import { blockTridiagonal } from './chain';
 import { DiagonalBlock } from './diagonal';
 import { factoredOptions, whyNotKroneckerFactored } from './factoredLayer';
 import { KroneckerFactoredBlock } from './kroneckerFactored';
@@ -49,6 +50,7 @@ const recurrent: Structure<RecurrentOwn> = {
 };
 
 export const structures = {
+  blockTridiagonal,
   kroneckerFactored,
   diagonal,
   recurrent,

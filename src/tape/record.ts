@@ -5,6 +5,7 @@ import { Attributes } from './attributes';
 import { apart, engine, untaped } from './engine';
 import { countExamples } from './examples';
 import { gradientFailure } from './failure';
+import { linkLayers } from './feeders';
 import { Graph } from './graph';
 import { findHeads, observedHeads } from './heads';
 import { findLayers } from './layers';
@@ -138,6 +139,7 @@ class Session {
       );
     }
     const layers = findLayers(variables, graph, this.attributes, this.keep);
+    linkLayers(layers, graph);
     const observed = observedHeads(this.observations, graph, this.keep);
     const heads = observed.length > 0 ? observed : findHeads(graph, this.keep);
     this.recording = {

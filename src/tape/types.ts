@@ -74,6 +74,11 @@ export interface Layer {
   inputSize: number;
   outputSize: number;
   uses: Use[];
+  /**
+   * Layers with a kernel whose outputs reach the input of this one through no other kernel; empty at the inputs of the network. Only of
+   * layers with a kernel.
+   */
+  feeders?: Layer[];
   /** Why the group is 'other' or 'bias', in words for `summary()`. */
   reason?: string;
 }

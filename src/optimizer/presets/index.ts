@@ -1,3 +1,4 @@
 /** The methods by name: each is a choice of parts and of their defaults. */
+export { blockTridiagonal } from './blockTridiagonal';
 export { kfac } from './kfac';
 export { trustRegion, type TrustRegionConfig } from './trustRegion';
