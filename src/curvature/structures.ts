@@ -5,6 +5,7 @@ import { DiagonalBlock } from './diagonal';
 import { factoredOptions, whyNotKroneckerFactored } from './factoredLayer';
 import { KroneckerFactoredBlock } from './kroneckerFactored';
 import { RecurrentBlock } from './recurrent';
+import { shampoo } from './shampooStructure';
 import { shapeOf, type Structure } from './structure';
 import { requireTransition, type Transition } from './transition';
 import { requireWeightSharing, type WeightSharing } from './weightSharing';
@@ -52,6 +53,7 @@ const recurrent: Structure<RecurrentOwn> = {
 export const structures = {
   blockTridiagonal,
   kroneckerFactored,
+  shampoo,
   diagonal,
   recurrent,
 };
