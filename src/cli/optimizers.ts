@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 
 import { NatgradError } from '../errors';
-import { blockTridiagonal, kfac, shampoo } from '../optimizer/presets/index';
+import { blockTridiagonal, kfac, shampoo, singd } from '../optimizer/presets/index';
 import { radam } from '../optimizer/radam';
 
 /** What can be set from the command line. An optimizer takes those that its defaults name. */
@@ -55,6 +55,11 @@ export const presets: Record<string, Preset> = {
     defaults: { learningRate: 0.01, momentum: 0.9, damping: 1e-6 },
     grid: [0.003, 0.01, 0.03, 0.1],
     create: (settings, seed) => shampoo({ ...settings, seed }),
+  },
+  singd: {
+    defaults: { learningRate: 0.03, momentum: 0.9, damping: 1e-3 },
+    grid: [0.01, 0.03, 0.1, 0.3],
+    create: (settings, seed) => singd({ ...settings, seed }),
   },
 };
 

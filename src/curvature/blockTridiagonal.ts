@@ -28,9 +28,10 @@ import {
   type RefreshOutcome,
   type Statistics,
 } from './block';
-import { ChainSide, product } from './chainSide';
+import { ChainSide } from './chainSide';
 import { allocate, type Precision } from './factor';
 import { dotPhase, type Phase } from './phases';
+import { product } from './productJob';
 
 /** Of what the regression leaves unexplained, 1 - s^A s^G, at least this is taken to be there: rounding may leave none. */
 const leastShare = 1e-7;

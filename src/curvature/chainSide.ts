@@ -10,9 +10,10 @@
  *     K_i = M_i^-1/2 U_i
  */
 import type { FloatArray, Job } from '../linalg/jobs';
-import { explicitRows } from '../linalg/reference/rows';
 import type { Activation, AverageStep } from './block';
 import { allocate, type Precision } from './factor';
+import { product } from './productJob';
+import { rowMatrix } from './rowMatrix';
 
 /** What vectors are multiplied with: all but the last layer have the first three, the last layer its inverse. */
 interface Inverses {
@@ -85,7 +86,7 @@ export class ChainSide {
     const crosses = this.crosses.map((out, i): Job => ({
       op: 'scores',
       activation: inputs[i],
-      outputGradient: explicit(inputs[i + 1], homogeneous[i + 1], this.precision),
+      outputGradient: rowMatrix(inputs[i + 1], homogeneous[i + 1], this.precision),
       examples: 1,
       homogeneous: homogeneous[i],
       scale,
@@ -191,32 +192,4 @@ export class ChainSide {
     const sum = (parts: FloatArray[]) => parts.reduce((total, { byteLength }) => total + byteLength, 0);
     return sum(arrays) + 2 * sum(inverses);
   }
-}
-
-/** `out = scale left right + keep out` for [rows, inner, columns]. */
-export function product(
-  [rows, inner, columns]: [number, number, number],
-  left: FloatArray,
-  right: FloatArray,
-  out: FloatArray,
-  { scale = 1, keep = 0 } = {},
-): Job & { op: 'product' } {
-  return { op: 'product', left, right, rows, inner, columns, scale, keep, out };
-}
-
-/** The rows as a matrix of their own, with a 1 appended if homogeneous. */
-function explicit(
-  input: Exclude<Activation, { indices: Int32Array }>,
-  homogeneous: boolean,
-  precision: Precision,
-): { data: FloatArray; rows: number; columns: number } {
-  const { values, rows, columns } = explicitRows(input);
-  if (!homogeneous && !('geometry' in input)) return input;
-  const width = columns + Number(homogeneous);
-  const data = allocate(precision, rows * width);
-  for (let r = 0; r < rows; r++) {
-    data.set(values.subarray(r * columns, (r + 1) * columns), r * width);
-    if (homogeneous) data[r * width + columns] = 1;
-  }
-  return { data, rows, columns: width };
 }

@@ -6,6 +6,7 @@ import { factoredOptions, whyNotKroneckerFactored } from './factoredLayer';
 import { KroneckerFactoredBlock } from './kroneckerFactored';
 import { RecurrentBlock } from './recurrent';
 import { shampoo } from './shampooStructure';
+import { singd } from './singdStructure';
 import { shapeOf, type Structure } from './structure';
 import { requireTransition, type Transition } from './transition';
 import { requireWeightSharing, type WeightSharing } from './weightSharing';
@@ -54,6 +55,7 @@ export const structures = {
   blockTridiagonal,
   kroneckerFactored,
   shampoo,
+  singd,
   diagonal,
   recurrent,
 };

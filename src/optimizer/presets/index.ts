@@ -2,4 +2,5 @@
 export { blockTridiagonal } from './blockTridiagonal';
 export { kfac } from './kfac';
 export { shampoo } from './shampoo';
+export { singd } from './singd';
 export { trustRegion, type TrustRegionConfig } from './trustRegion';
