@@ -52,7 +52,7 @@ export const presets: Record<string, Preset> = {
     create: (settings, seed) => blockTridiagonal({ ...settings, seed }),
   },
   shampoo: {
-    defaults: { learningRate: 0.01, momentum: 0.9, damping: 1e-6 },
+    defaults: { learningRate: 0.01, momentum: 0.9, damping: 1e-3 },
     grid: [0.003, 0.01, 0.03, 0.1],
     create: (settings, seed) => shampoo({ ...settings, seed }),
   },

@@ -16,5 +16,5 @@ import { preset, type PresetConfig } from './preset';
  *   step where the factors of a layer would not fit into `memoryLimit`
  */
 export function shampoo(config: PresetConfig<'shampoo'> = {}): NaturalGradientOptimizer {
-  return preset('shampoo', { learningRate: 0.01, damping: 1e-6, fisher: 'empirical', klClip: null }, config);
+  return preset('shampoo', { learningRate: 0.01, damping: 1e-3, fisher: 'empirical', klClip: null }, config);
 }
