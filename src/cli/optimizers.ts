@@ -57,8 +57,8 @@ export const presets: Record<string, Preset> = {
     create: (settings, seed) => shampoo({ ...settings, seed }),
   },
   singd: {
-    defaults: { learningRate: 0.03, momentum: 0.9, damping: 1e-3 },
-    grid: [0.01, 0.03, 0.1, 0.3],
+    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
+    grid: [0.01, 0.02, 0.03, 0.05],
     create: (settings, seed) => singd({ ...settings, seed }),
   },
 };

@@ -26,6 +26,7 @@ import {
   type BlockSummary,
   type CurvatureBlock,
   type RefreshOutcome,
+  type RowsOrPatches,
   type Statistics,
 } from './block';
 import { ChainSide } from './chainSide';
@@ -105,7 +106,7 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
 
   updatePhases(statistics: Statistics[], { decay, scale }: AverageStep): Phase[] {
     const [{ examples, passes }] = statistics;
-    const activations = statistics.map((layer) => layer.activations![0]);
+    const activations = statistics.map((layer) => layer.activations![0] as RowsOrPatches);
     const phases = passes.map(({ weight, gradientScale }, pass): Phase => {
       const share = (scale * weight * gradientScale ** 2) / examples;
       const gradients = statistics.map((layer) => layer.passes[pass].outputGradients![0]);

@@ -1,7 +1,7 @@
 /** Layers that follow one another, and the block tri-diagonal structure over them. */
 import type { Layer } from '../tape/types';
 import { BlockTridiagonalBlock } from './blockTridiagonal';
-import { factoredOptions, whyNotFactored } from './factoredLayer';
+import { factoredOptions, whyNotKroneckerFactored } from './factoredLayer';
 import { KroneckerFactoredBlock } from './kroneckerFactored';
 import { requireMemory, shapeOf, type CommonOptions, type Covered, type Structure } from './structure';
 
@@ -35,7 +35,7 @@ function canBeLinked(layer: Layer, common: CommonOptions): boolean {
 
 export const blockTridiagonal: Structure = {
   options: {},
-  obstacle: whyNotFactored,
+  obstacle: whyNotKroneckerFactored,
   block: (layer, common) => new KroneckerFactoredBlock(factoredOptions(layer, common)),
   cover(layers, common) {
     return findChains(layers, common).map((chain): Covered => {

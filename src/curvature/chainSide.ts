@@ -10,7 +10,7 @@
  *     K_i = M_i^-1/2 U_i
  */
 import type { FloatArray, Job } from '../linalg/jobs';
-import type { Activation, AverageStep } from './block';
+import type { AverageStep, RowsOrPatches } from './block';
 import { allocate, type Precision } from './factor';
 import { product } from './productJob';
 import { rowMatrix } from './rowMatrix';
@@ -71,9 +71,8 @@ export class ChainSide {
     };
   }
 
-  /** Jobs for `M_i = decay M_i + scale sum_r x_r x_r'`, and the same of X_i; with `homogeneous[i]` the vectors have a 1 appended. */
-  updateJobs(vectors: Activation[], homogeneous: boolean[], { decay, scale }: AverageStep): Job[] {
-    const inputs = vectors as Exclude<Activation, { indices: Int32Array }>[];
+  /** Jobs for `M_i = decay M_i + scale sum_r x_r x_r'`, and the same of X_i; with `homogeneous[i]` the rows have a 1 appended. */
+  updateJobs(inputs: RowsOrPatches[], homogeneous: boolean[], { decay, scale }: AverageStep): Job[] {
     const moments = inputs.map((input, i): Job => ({
       op: 'factor',
       inputs: [{ ...input, scale }],

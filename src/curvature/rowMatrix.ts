@@ -1,14 +1,10 @@
 import type { DenseRows } from '../linalg/jobs';
 import { explicitRows } from '../linalg/reference/rows';
-import type { Activation } from './block';
+import type { RowsOrPatches } from './block';
 import { allocate, type Precision } from './factor';
 
 /** Input rows or patches as one matrix, with a 1 appended to each row if homogeneous: the given one where that is it. */
-export function rowMatrix(
-  input: Exclude<Activation, { indices: Int32Array }>,
-  homogeneous: boolean,
-  precision: Precision,
-): DenseRows {
+export function rowMatrix(input: RowsOrPatches, homogeneous: boolean, precision: Precision): DenseRows {
   const { values, rows, columns } = explicitRows(input);
   if (!homogeneous && !('geometry' in input)) return input;
   const width = columns + Number(homogeneous);

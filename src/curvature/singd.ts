@@ -14,6 +14,7 @@
  */
 import type { FloatArray, Job, Report } from '../linalg/jobs';
 import {
+  gradientRows,
   rowsOf,
   variableSizes,
   type AverageStep,
@@ -35,7 +36,7 @@ export interface SingdSettings {
   factors?: SideStructure;
   /** Size of the blocks of 'blockDiagonal'. Default 30. */
   factorBlockSize?: number;
-  /** Step length of K and C in a refresh. Default 0.01. */
+  /** Step length of K and C in a refresh. Default 0.1. */
   factorLearningRate?: number;
   /** Momentum of K and C. Default 0.5. */
   factorMomentum?: number;
@@ -65,7 +66,7 @@ export class SingdBlock implements CurvatureBlock {
       kfacLike: options.kfacLike ?? false,
       factors: options.factors ?? 'dense',
       factorBlockSize: options.factorBlockSize ?? 30,
-      factorLearningRate: options.factorLearningRate ?? 0.01,
+      factorLearningRate: options.factorLearningRate ?? 0.1,
       factorMomentum: options.factorMomentum ?? 0.5,
       normalize: options.normalize ?? true,
     };
@@ -87,7 +88,10 @@ export class SingdBlock implements CurvatureBlock {
     const phases = passes.map(({ weight, gradientScale, outputGradients }, pass): Phase => {
       const share = (scale * weight * gradientScale ** 2) / examples;
       return {
-        jobs: this.output.updateJobs(outputGradients!, { decay: pass === 0 ? decay : 1, scale: share }),
+        jobs: this.output.updateJobs(outputGradients!.map(gradientRows), {
+          decay: pass === 0 ? decay : 1,
+          scale: share,
+        }),
       };
     });
     phases[0].jobs.push(...this.input.updateJobs(activations!, { decay, scale: scale / rows }));

@@ -4,7 +4,7 @@
  * "Structured Inverse-Free Natural Gradient").
  */
 import type { FloatArray, Job, MatrixForm } from '../linalg/jobs';
-import type { Activation, AverageStep } from './block';
+import type { Activation, AverageStep, RowsOrPatches } from './block';
 import { allocate, type Precision } from './factor';
 import { product } from './productJob';
 import { rowMatrix } from './rowMatrix';
@@ -85,7 +85,7 @@ export class SingdSide {
     const { structure, homogeneous, moment, size, precision } = this;
     if (structure === 'dense' || structure === 'triangular') {
       const rows = inputs.map((input) => ({
-        ...(input as Exclude<Activation, { indices: Int32Array }>),
+        ...(input as RowsOrPatches),
         scale,
       }));
       return [{ op: 'factor', inputs: rows, homogeneous, decay, factor: moment, size }];
@@ -97,9 +97,7 @@ export class SingdSide {
       const factor = homogeneous ? moment.subarray(0, size - 1) : moment;
       return [{ op: 'diagonalFactor', inputs: rows, decay, factor }];
     }
-    const all = inputs.map((input) =>
-      rowMatrix(input as Exclude<Activation, { indices: Int32Array }>, homogeneous, precision),
-    );
+    const all = inputs.map((input) => rowMatrix(input as RowsOrPatches, homogeneous, precision));
     const rows = all.reduce((sum, part) => sum + part.rows, 0);
     return this.groups.map((group): Job => {
       const { size: width, count, firstRow } = group;

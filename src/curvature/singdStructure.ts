@@ -1,5 +1,5 @@
 /** Inverse-free Kronecker factors as a structure that a user can choose, for the layers that K-FAC is for. */
-import { factoredOptions, whyNotFactored } from './factoredLayer';
+import { factoredOptions, whyNotKroneckerFactored } from './factoredLayer';
 import { count, numberFrom, oneOf } from './optionChecks';
 import { SingdBlock, type SingdSettings } from './singd';
 import type { Structure } from './structure';
@@ -13,6 +13,6 @@ export const singd: Structure<SingdSettings> = {
     factorMomentum: numberFrom(0, 1),
     normalize: oneOf(true, false),
   },
-  obstacle: whyNotFactored,
+  obstacle: whyNotKroneckerFactored,
   block: (layer, common, own) => new SingdBlock({ ...own, ...factoredOptions(layer, common) }),
 };

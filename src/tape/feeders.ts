@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs';
 import type { Graph } from './graph';
 import type { Layer } from './types';
 
-const kernels = new Set(['dense', 'conv2d', 'depthwiseConv2d', 'embedding']);
+const kernels = new Set(['dense', 'conv2d', 'depthwiseConv2d', 'conv2dTranspose', 'embedding']);
 
 /**
  * Fills in the `feeders` of layers with a kernel: in one walk along the tape, what each tensor was computed from since the last

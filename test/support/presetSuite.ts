@@ -57,12 +57,14 @@ const allFinite = (arrays: Float32Array[]) => arrays.every((values) => values.ev
  *
  * @param create the preset
  * @param learning options with which 8 epochs of 256 examples bring the loss below 0.6 of that of the first
+ * @param on the backends of tfjs to train on, all by default
  */
 export function behavesInTraining(
   create: (config: NaturalGradientConfig) => NaturalGradientOptimizer,
   learning: NaturalGradientConfig = {},
+  on: readonly string[] = backends,
 ): void {
-  describe.each(backends)('in training on the %s backend of tfjs', (backend) => {
+  describe.each(on)('in training on the %s backend of tfjs', (backend) => {
     beforeAll(() => useBackend(backend));
     let warnings: jest.SpyInstance;
     beforeEach(() => (warnings = jest.spyOn(console, 'warn').mockImplementation(() => {})));

@@ -14,5 +14,5 @@ import { preset, type PresetConfig } from './preset';
  * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value
  */
 export function singd(config: PresetConfig<'singd'> = {}): NaturalGradientOptimizer {
-  return preset('singd', { learningRate: 0.03, damping: 1e-3 }, config);
+  return preset('singd', {}, config);
 }
