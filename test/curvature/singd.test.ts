@@ -61,7 +61,7 @@ describe.each(['cpu', 'reference'] as const)('SingdBlock on the %s kernels', (ba
   let kernel: Kernels;
   beforeAll(() => (kernel = kernels(backend)));
 
-  function settled(settings: SingdSettings, refreshes = 400): SingdBlock {
+  function settled(settings: SingdSettings, refreshes = 200): SingdBlock {
     const block = blockOf({ factorLearningRate: 0.4, ...settings });
     feed(kernel, block, batch);
     for (let i = 0; i < refreshes; i++) expect(refresh(kernel, block, lambda).failures).toBe(0);
@@ -91,7 +91,7 @@ describe.each(['cpu', 'reference'] as const)('SingdBlock on the %s kernels', (ba
     // Oracle: INGD's fixed point, where m_K = m_C = 0. With S = K K', T = C C':
     // S^-1 = (A tr(G T) + lambda tr(T) I) / dim G and T^-1 = (G tr(A S) + lambda tr(S) I) / dim A, iterated here; S (x) T is determined,
     // its factors up to a number.
-    const block = settled({ normalize, factorLearningRate: 0.2 }, 800);
+    const block = settled({ normalize, factorLearningRate: 0.2 }, 400);
     let [S, T] = [identity(inputs + 1), identity(outputs)];
     for (let i = 0; i < 500; i++) {
       const side = (m: Matrix, other: Matrix, x: Matrix) =>
