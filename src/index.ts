@@ -4,7 +4,14 @@
  * @packageDocumentation
  */
 export { NatgradError, type ErrorCode } from './errors';
-export { blockTridiagonal, kfac, shampoo, singd, trustRegion, type TrustRegionConfig } from './optimizer/presets/index';
+export {
+  blockTridiagonal,
+  kfac,
+  shampoo,
+  singd,
+  trustRegion,
+  type TrustRegionConfig,
+} from './optimizer/presets/index';
 export { radam, RadamOptimizer, type RadamConfig } from './optimizer/radam';
 export { NaturalGradientOptimizer, type OptimizerStats } from './optimizer/NaturalGradientOptimizer';
 export type { NaturalGradientConfig } from './optimizer/config';
