@@ -170,6 +170,9 @@ export interface CurvatureBlock {
   /** The arrays that a refresh under way computes, live, by name; a checkpoint holds them only if there is one. */
   upcoming(): Record<string, FloatArray>;
 
+  /** Makes room, before they are loaded, for arrays of `state()` and `upcoming()` whose sizes depend on the batch. */
+  prepare?(saved: Record<string, FloatArray>): void;
+
   /** Declares the arrays of `state()` loaded: the inverses among them are installed if `ready`. */
   loaded(ready: boolean): void;
 

@@ -13,6 +13,10 @@ export interface CommonOptions {
   memoryLimit: number;
   /** Throw instead of falling back. */
   strict: boolean;
+  /** Whether statistics of earlier batches are to count (`factorDecay` is not 0). Default false. */
+  averaged?: boolean;
+  /** Seed of structures that choose at random. Default 0. */
+  seed?: number;
 }
 
 /** Layers with the block that approximates their part of the Fisher matrix. */

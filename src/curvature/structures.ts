@@ -2,6 +2,7 @@
 import { NatgradError } from '../errors';
 import { blockTridiagonal } from './chain';
 import { DiagonalBlock } from './diagonal';
+import { blockDiagonal, full, seng, tengrad } from './exactStructures';
 import { factoredOptions, whyNotKroneckerFactored } from './factoredLayer';
 import { KroneckerFactoredBlock } from './kroneckerFactored';
 import { RecurrentBlock } from './recurrent';
@@ -58,6 +59,11 @@ export const structures = {
   singd,
   diagonal,
   recurrent,
+  blockDiagonal,
+  diagonal,
+  full,
+  seng,
+  tengrad,
 };
 
 type Structures = typeof structures;

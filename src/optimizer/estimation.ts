@@ -127,8 +127,9 @@ export class CurvatureEstimation {
   }
 
   private cover(layers: Layer[]): void {
-    const { curvature, blocks: rules, precision, maxFactorSize, memoryLimit, strict } = this.config;
-    const options = { curvature, rules, precision, maxFactorSize, memoryLimit, strict };
+    const { curvature, blocks: rules, precision, maxFactorSize, memoryLimit, strict, seed } = this.config;
+    const averaged = this.config.factorDecay !== 0;
+    const options = { curvature, rules, precision, maxFactorSize, memoryLimit, strict, seed, averaged };
     for (const covered of coverLayers(layers, options)) {
       let index = 0;
       covered.layers.forEach(({ variables }, part) => {
@@ -266,6 +267,7 @@ export class CurvatureEstimation {
     const saved = withPrefix(`block${index}/`, this.saved);
     if (!saved.progress) return;
     const what = block.shape.names.join(', ');
+    block.prepare?.(saved);
     fill(block.state(), saved, what);
     if (this.refresher.underWay) fill(block.upcoming(), saved, what);
     this.averages[index].weight = saved.progress[0];
