@@ -11,6 +11,12 @@ export {
   singd,
   trustRegion,
   type TrustRegionConfig,
+  blockDiagonal,
+  exactNaturalGradient,
+  kfac,
+  seng,
+  tengrad,
+  trustRegion,
 } from './optimizer/presets/index';
 export { radam, RadamOptimizer, type RadamConfig } from './optimizer/radam';
 export { NaturalGradientOptimizer, type OptimizerStats } from './optimizer/NaturalGradientOptimizer';

@@ -94,9 +94,7 @@ export class BatchSpaceBlock implements CurvatureBlock {
     const { layers, requireBytes } = this.options;
     const layout = layoutFor(layers, statistics, this.options);
     const inUse = [this.installed?.rows, this.pending?.rows];
-    const free = [this.latest, this.spare?.rows].find(
-      (rows) => rows?.holds(layout) && rows.parts.length === layers.length && !inUse.includes(rows),
-    );
+    const free = [this.latest, this.spare?.rows].find((rows) => rows?.holds(layout) && !inUse.includes(rows));
     if (!free) {
       const elements = elementsOf(layers, layout) + 4 * (layout.examples * layout.passes) ** 2;
       requireBytes?.(elements * allocate(this.options.precision, 1).BYTES_PER_ELEMENT);

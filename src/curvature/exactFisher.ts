@@ -37,7 +37,10 @@ export interface ExactFisherOptions {
 export class ExactFisherBlock implements CurvatureBlock {
   readonly shape: BlockShape;
   readonly needs: { activations: boolean; outputGradients: boolean }[];
+  /** The form that was chosen. */
   private block: CurvatureBlock | null = null;
+  /** Stands for it while there was no batch to choose by: it keeps nothing, and divides by the damping. */
+  private readonly empty: CurvatureBlock;
 
   /**
    * @param structure what the summary calls it
@@ -62,6 +65,7 @@ export class ExactFisherBlock implements CurvatureBlock {
       shapes: layers.flatMap(({ shape }) => shape.shapes),
     };
     this.needs = layers.map(() => ({ activations: true, outputGradients: true }));
+    this.empty = this.dual();
     if (own.form === 'primal') this.block = this.primal();
     if (own.form === 'dual') this.block = this.dual();
   }
@@ -105,13 +109,12 @@ export class ExactFisherBlock implements CurvatureBlock {
     return this.block.updatePhases(statistics, average);
   }
 
-  /** The form in use; the dual one, which keeps nothing yet, before there was a batch. */
   private get inner(): CurvatureBlock {
-    return (this.block ??= this.dual());
+    return this.block ?? this.empty;
   }
 
   get ready(): boolean {
-    return this.block?.ready ?? false;
+    return this.inner.ready;
   }
 
   refreshPhases(lambda: number): Phase[] {
@@ -139,16 +142,17 @@ export class ExactFisherBlock implements CurvatureBlock {
   }
 
   state(): Record<string, FloatArray> {
-    return this.block?.state() ?? {};
+    return this.inner.state();
   }
 
   upcoming(): Record<string, FloatArray> {
-    return this.block?.upcoming() ?? {};
+    return this.inner.upcoming();
   }
 
   prepare(saved: Record<string, FloatArray>): void {
-    this.block ??= saved.F ? this.primal() : this.dual();
-    this.block.prepare?.(saved);
+    if (saved.F) this.block ??= this.primal();
+    else if (saved['latest/layout'] ?? saved['installed/layout']) this.block ??= this.dual();
+    this.inner.prepare?.(saved);
   }
 
   loaded(ready: boolean): void {
@@ -156,9 +160,6 @@ export class ExactFisherBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    if (this.block) return this.block.summary();
-    const parameters = variableSizes(this.shape).reduce((sum, size) => sum + size, 0);
-    const variables = this.shape.names.join(', ');
-    return { variables, structure: this.structure, matrices: '', parameters, bytes: 0, reason: '' };
+    return this.inner.summary();
   }
 }

@@ -11,23 +11,25 @@ const forms: readonly FisherForm[] = ['auto', 'primal', 'dual'];
 
 const checkForm: OptionCheck = (value, name) => {
   if (!forms.includes(value as FisherForm))
-    refuse(`${name} is ${String(value)}`, `use ${forms.map((form) => `'${form}'`).join(', ')}`);
+    refuse(`${name} is ${describe(value)}`, `use ${forms.map((form) => `'${form}'`).join(', ')}`);
 };
 
 const checkNystrom: OptionCheck = (value, name) => {
   if (value === null) return;
   if (typeof value !== 'object')
-    refuse(`${name} is ${String(value)}`, 'give {rank: number}, or null for none');
+    refuse(`${name} is a ${typeof value}`, 'give {rank: number}, or null for none');
   const { rank, ...others } = value as Record<string, unknown>;
-  if (!isCount(rank)) refuse(`${name}.rank is ${String(rank)}`, 'give a positive integer');
+  if (!isCount(rank)) refuse(`${name}.rank is ${describe(rank)}`, 'give a positive integer');
   const [other] = Object.keys(others);
   if (other !== undefined) refuse(`${name}.${other} is no option`, 'its only option is rank');
 };
 
 const checkSketchSize: OptionCheck = (value, name) => {
   if (value !== null && !isCount(value))
-    refuse(`${name} is ${String(value)}`, 'give a positive integer, or null for no sketch');
+    refuse(`${name} is ${describe(value)}`, 'give a positive integer, or null for no sketch');
 };
+
+const describe = (value: unknown): string => (typeof value === 'object' ? 'an object' : String(value));
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
 

@@ -94,7 +94,7 @@ export interface NaturalGradientConfig {
   precision?: Precision;
   /** What does the linear algebra: the native addon ('cpu'), plain TypeScript ('reference'), or the best that loads ('auto'). */
   backend?: BackendChoice;
-  /** Seed of the targets that the sampled estimator draws. */
+  /** Seed of the targets that the sampled estimator draws, and of what structures choose at random. */
   seed?: number;
   /** Throw instead of falling back, when a layer has no block of its own or the loss no recognisable distribution. */
   strict?: boolean;

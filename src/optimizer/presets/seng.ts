@@ -1,0 +1,19 @@
+import type { NaturalGradientOptimizer } from '../NaturalGradientOptimizer';
+import { preset, type PresetConfig } from './preset';
+
+/**
+ * SENG: each layer's empirical Fisher matrix inverted in the space of the batch by a sketched least-squares problem (Yang, Xu, Wen, Chen &
+ * Xu, "Sketchy Empirical Natural Gradient Methods for Deep Learning", 2020).
+ *
+ * Its own option is `sketchSize`: how many coordinates of the inputs and of the output gradients of a layer the problem is measured on,
+ * default 256; null takes all of them, which is `tengrad`.
+ *
+ * Defaults that differ from the class are those of `tengrad`: `fisher: 'empirical'`, `refresh: 'immediate'`, `refreshPeriod: 1`.
+ *
+ * @param config see {@link NaturalGradientConfig}; every option has a default
+ * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value; ERR_NATGRAD_NO_MEMORY, in the first
+ *   step, if a block does not fit into `memoryLimit`
+ */
+export function seng(config: PresetConfig<'seng'> = {}): NaturalGradientOptimizer {
+  return preset('seng', { fisher: 'empirical', refresh: 'immediate', refreshPeriod: 1 }, config);
+}
