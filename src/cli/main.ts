@@ -43,7 +43,7 @@ function createProgram(): Command {
     .exitOverride();
 
   withTrainingOptions(program.command('train').description('train a classifier with one optimizer'))
-    .option('--optimizer <name>', 'sgd, momentum, adam, radam or kfac', 'kfac')
+    .option('--optimizer <name>', 'sgd, momentum, adam, radam, or a preset such as kfac or tengrad', 'kfac')
     .action(async (dataset: string, flags: TrainingFlags & { optimizer: string }) => {
       const { trainCommand } = await import('./trainCommand.js');
       await trainCommand(dataset, flags);

@@ -62,23 +62,23 @@ export const presets: Record<string, Preset> = {
     grid: [0.01, 0.02, 0.03, 0.05],
     create: (settings, seed) => singd({ ...settings, seed }),
   exactNaturalGradient: {
-    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
-    grid: [0.01, 0.02, 0.03, 0.05],
+    defaults: { learningRate: 0.1, momentum: 0.9, damping: 1 },
+    grid: [0.03, 0.1, 0.3],
     create: (settings, seed) => exactNaturalGradient({ ...settings, seed }),
   },
   blockDiagonal: {
-    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
-    grid: [0.01, 0.02, 0.03, 0.05],
+    defaults: { learningRate: 0.1, momentum: 0.9, damping: 1 },
+    grid: [0.03, 0.1, 0.3],
     create: (settings, seed) => blockDiagonal({ ...settings, seed }),
   },
   tengrad: {
-    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
-    grid: [0.01, 0.02, 0.03, 0.05],
+    defaults: { learningRate: 1, momentum: 0.9, damping: 10 },
+    grid: [0.1, 0.3, 1, 3],
     create: (settings, seed) => tengrad({ ...settings, seed }),
   },
   seng: {
-    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
-    grid: [0.01, 0.02, 0.03, 0.05],
+    defaults: { learningRate: 1, momentum: 0.9, damping: 10 },
+    grid: [0.1, 0.3, 1, 3],
     create: (settings, seed) => seng({ ...settings, seed }),
   },
 };

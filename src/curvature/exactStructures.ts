@@ -17,7 +17,7 @@ const checkForm: OptionCheck = (value, name) => {
 const checkNystrom: OptionCheck = (value, name) => {
   if (value === null) return;
   if (typeof value !== 'object')
-    refuse(`${name} is a ${typeof value}`, 'give {rank: number}, or null for none');
+    refuse(`${name} is ${describe(value)}`, 'give {rank: number}, or null for none');
   const { rank, ...others } = value as Record<string, unknown>;
   if (!isCount(rank)) refuse(`${name}.rank is ${describe(rank)}`, 'give a positive integer');
   const [other] = Object.keys(others);
@@ -29,7 +29,8 @@ const checkSketchSize: OptionCheck = (value, name) => {
     refuse(`${name} is ${describe(value)}`, 'give a positive integer, or null for no sketch');
 };
 
-const describe = (value: unknown): string => (typeof value === 'object' ? 'an object' : String(value));
+const describe = (value: unknown): string =>
+  typeof value === 'number' || typeof value === 'string' ? String(value) : `of type ${typeof value}`;
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
 

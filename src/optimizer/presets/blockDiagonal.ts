@@ -14,5 +14,6 @@ import { preset, type PresetConfig } from './preset';
  */
 export function blockDiagonal(config: PresetConfig<'blockDiagonal'> = {}): NaturalGradientOptimizer {
   const everyBatch = { refresh: 'immediate', refreshPeriod: 1, factorDecay: 0 } as const;
-  return preset('blockDiagonal', { fisher: 'exact', ...everyBatch }, config);
+  const step = { learningRate: 0.1, damping: 1, klClip: null };
+  return preset('blockDiagonal', { fisher: 'exact', ...everyBatch, ...step }, config);
 }

@@ -8,12 +8,15 @@ import { preset, type PresetConfig } from './preset';
  * Its own option is `sketchSize`: how many coordinates of the inputs and of the output gradients of a layer the problem is measured on,
  * default 256; null takes all of them, which is `tengrad`.
  *
- * Defaults that differ from the class are those of `tengrad`: `fisher: 'empirical'`, `refresh: 'immediate'`, `refreshPeriod: 1`.
+ * Defaults that differ from the class are those of `tengrad`: `fisher: 'empirical'`, `refresh: 'immediate'`, `refreshPeriod: 1`,
+ * `learningRate: 1`, `damping: 10`, `klClip: null`.
  *
  * @param config see {@link NaturalGradientConfig}; every option has a default
  * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value; ERR_NATGRAD_NO_MEMORY, in the first
  *   step, if a block does not fit into `memoryLimit`
  */
 export function seng(config: PresetConfig<'seng'> = {}): NaturalGradientOptimizer {
-  return preset('seng', { fisher: 'empirical', refresh: 'immediate', refreshPeriod: 1 }, config);
+  const everyBatch = { refresh: 'immediate', refreshPeriod: 1 } as const;
+  const step = { learningRate: 1, damping: 10, klClip: null };
+  return preset('seng', { fisher: 'empirical', ...everyBatch, ...step }, config);
 }

@@ -203,7 +203,7 @@ describe('exactNaturalGradient', () => {
         tf.layers.simpleRNN({ units: 3 }).apply(embedded),
       ] as tf.SymbolicTensor[]);
     const outputs = tf.layers.dense({ units: 3, activation: 'softmax' }).apply(joined) as tf.SymbolicTensor;
-    const optimizer = exactNaturalGradient({ learningRate: 0.1 });
+    const optimizer = exactNaturalGradient({ learningRate: 0.1, damping: 0.1 });
     const model = tf.model({ inputs: [images, words], outputs });
     model.compile({ optimizer, loss: 'categoricalCrossentropy' });
     const x = [
