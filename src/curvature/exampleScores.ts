@@ -13,14 +13,15 @@
 import type { FloatArray, ScoresJob } from '../linalg/jobs';
 import type { Layer } from '../tape/types';
 import {
+  gradientRows,
   rowsOf,
-  type Activation,
   type BackwardPass,
   type BlockShape,
   type Rows,
+  type RowsOrPatches,
   type Statistics,
 } from './block';
-import { whyNotFactored } from './factoredLayer';
+import { whyNotKroneckerFactored } from './factoredLayer';
 import { shapeOf, type CommonOptions } from './structure';
 
 /** What must be known of a layer to form scores. */
@@ -31,16 +32,13 @@ export interface ScoredLayer {
   outputSize: number;
   /** Whether the second variable is the bias. */
   bias: boolean;
-  /** The kernel is [out, in] and used transposed; never with a bias. */
+  /** The kernel is [out, in] and used transposed, as that of a transposed convolution; never with a bias. */
   transposed: boolean;
 }
 
-/** An activation as vectors: indices are one-hot rows. */
-export type InputRows = Exclude<Activation, { indices: Int32Array }>;
-
 /** The reason why the scores of single examples cannot be formed for a layer, or an empty string. */
 export function whyNoScores(layer: Layer, common: CommonOptions): string {
-  return whyNotFactored(layer, { ...common, maxFactorSize: Infinity });
+  return whyNotKroneckerFactored(layer, { ...common, maxFactorSize: Infinity });
 }
 
 /** A layer that nothing prevents. */
@@ -75,8 +73,8 @@ export function scoreScale({ weight, gradientScale }: BackwardPass, { examples }
   return gradientScale * Math.sqrt(weight / examples);
 }
 
-/** The inputs of every use of a layer, in the precision of its gradients. */
-export function inputsOf({ inputSize }: ScoredLayer, { activations, passes }: Statistics): InputRows[] {
+/** The inputs of every use of a layer; indices become one-hot rows, in the precision of the gradients. */
+export function inputsOf({ inputSize }: ScoredLayer, { activations, passes }: Statistics): RowsOrPatches[] {
   return activations!.map((activation, use) => {
     if (!('indices' in activation)) return activation;
     const { indices } = activation;
@@ -90,13 +88,15 @@ export function inputsOf({ inputSize }: ScoredLayer, { activations, passes }: St
 /** One job per use, to run one after the other: `out[n] = scale S_n` for each of `examples`. */
 export function scoreJobs(
   { bias, transposed }: ScoredLayer,
-  inputs: readonly InputRows[],
+  inputs: readonly RowsOrPatches[],
   { outputGradients }: BackwardPass,
   how: { examples: number; scale: number; out: FloatArray },
 ): ScoresJob[] {
   return inputs.map((input, use) => {
     const gradient = outputGradients![use];
-    const [activation, outputGradient] = transposed ? [gradient, input as Rows] : [input, gradient];
+    const [activation, outputGradient] = transposed
+      ? [gradientRows(gradient), input as Rows]
+      : [input, gradient];
     return { op: 'scores', activation, outputGradient, homogeneous: bias, keep: use === 0 ? 0 : 1, ...how };
   });
 }

@@ -13,8 +13,8 @@
  * D holds the scale that makes `F = U'U`.
  */
 import type { FloatArray, Job, ProductJob } from '../linalg/jobs';
-import type { Statistics } from './block';
-import { inputsOf, scoreScale, type InputRows, type ScoredLayer } from './exampleScores';
+import type { RowsOrPatches, Statistics } from './block';
+import { inputsOf, scoreScale, type ScoredLayer } from './exampleScores';
 import { allocate, type Precision } from './factor';
 import type { Phase } from './phases';
 import { copyJob, rowCount, type RowCounts, type ScoreRows } from './scoreRows';
@@ -77,7 +77,7 @@ export class FactoredRows implements ScoreRows {
   fill(statistics: Statistics, _batch: number): Phase[] {
     const [input] = inputsOf(this.layer, statistics);
     const ones = allocate(this.precision, this.inputRows).fill(1);
-    const copy = (activation: InputRows, scale: number, out: FloatArray): Job => ({
+    const copy = (activation: RowsOrPatches, scale: number, out: FloatArray): Job => ({
       op: 'scores',
       activation,
       outputGradient: { data: ones, rows: this.inputRows, columns: 1 },

@@ -16,17 +16,10 @@ import {
   type BlockSummary,
   type CurvatureBlock,
   type RefreshOutcome,
+  type RowsOrPatches,
   type Statistics,
 } from './block';
-import {
-  countExamples,
-  inputsOf,
-  scoreJobs,
-  scoreScale,
-  scoreSize,
-  type InputRows,
-  type ScoredLayer,
-} from './exampleScores';
+import { countExamples, inputsOf, scoreJobs, scoreScale, scoreSize, type ScoredLayer } from './exampleScores';
 import { allocate, Factor, type Precision } from './factor';
 import { dotPhase, type Phase } from './phases';
 import { copyJob } from './scoreRows';
@@ -92,7 +85,7 @@ export class ScoreMomentBlock implements CurvatureBlock {
 
   /** The scores of one pass, over all layers, one row per example. */
   private scores(
-    inputs: InputRows[][],
+    inputs: RowsOrPatches[][],
     passes: BackwardPass[],
     examples: number,
   ): { data: FloatArray; phases: Phase[] } {

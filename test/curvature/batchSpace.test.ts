@@ -1,5 +1,5 @@
 import { BatchSpaceBlock, type BatchSpaceOptions } from '../../src/curvature/batchSpace';
-import type { Activation, Rows, Statistics } from '../../src/curvature/block';
+import type { Activation, OutputGradients, Rows, Statistics } from '../../src/curvature/block';
 import type { ScoredLayer } from '../../src/curvature/exampleScores';
 import { runPhases } from '../../src/curvature/phases';
 import { ScoreMomentBlock } from '../../src/curvature/scoreMoment';
@@ -129,7 +129,11 @@ function rowFisher(
   return fisher;
 }
 
-function onePass(examples: number, activations: Activation[], outputGradients: Rows[]): Statistics[] {
+function onePass(
+  examples: number,
+  activations: Activation[],
+  outputGradients: OutputGradients[],
+): Statistics[] {
   return [{ examples, activations, passes: [{ weight: 1, gradientScale: 1, outputGradients }] }];
 }
 
@@ -261,6 +265,23 @@ describe.each(['cpu', 'reference'] as const)('exact Fisher blocks on the %s kern
       transposed,
       onePass(4, [{ data: x1, rows: 8, columns: 3 }], [{ data: g1, rows: 8, columns: 2 }]),
       rowFisher([{ x: x1, g: g1 }], transposed, 4),
+    ]);
+    const deconvolution: ScoredLayer = {
+      shape: { names: ['kernel'], shapes: [[2, 2, 2, 3]] },
+      inputSize: 3,
+      outputSize: 8,
+      bias: false,
+      transposed: true,
+    };
+    cases.push([
+      'a transposed convolution, whose output gradients are patches',
+      deconvolution,
+      onePass(
+        3,
+        [{ data: g, rows: 18, columns: 3 }],
+        [{ data: images, rows: 18, columns: 8, patches: geometry }],
+      ),
+      rowFisher([{ x: g, g: patches(images) }], deconvolution, 3),
     ]);
     const embedding: ScoredLayer = { ...shared, inputSize: 5, shape: { names: ['table'], shapes: [[5, 2]] } };
     const indices = Int32Array.of(3, 1, 3, 0, 4, 4, 2, 3);

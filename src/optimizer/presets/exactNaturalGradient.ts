@@ -2,9 +2,9 @@ import type { NaturalGradientOptimizer } from '../NaturalGradientOptimizer';
 import { preset, type PresetConfig } from './preset';
 
 /**
- * The exact natural gradient: one Fisher matrix over all layers whose scores can be formed (Dense, Conv1D, Conv2D, Embedding), with nothing
- * left out between them (Amari, "Natural Gradient Works Efficiently in Learning", Neural Computation 1998). Other variables get the
- * diagonal; `summary()` says which.
+ * The exact natural gradient: one Fisher matrix over all layers whose scores can be formed (Dense, convolutions, Embedding, the
+ * kernels of SimpleRNN and LSTM), with nothing left out between them (Amari, "Natural Gradient Works Efficiently in Learning", Neural
+ * Computation 1998). Other variables get blocks of their own; `summary()` says which.
  *
  * Options of its own:
  * - `form`: 'primal' keeps the p x p matrix in a moving average over batches; 'dual' inverts, for the latest batch alone, a matrix with one

@@ -8,10 +8,10 @@ import { preset, type PresetConfig } from './preset';
  *
  * Its own option is `nystrom`: `{rank}` approximates the Gram matrix by so many of its columns; null (default): exact.
  *
- * Defaults that differ from the class: `fisher: 'empirical'`, and inverses from every batch by itself (`refresh: 'immediate'`,
+ * Defaults that differ from the class: `fisher: 'empirical'`, inverses from every batch by itself (`refresh: 'immediate'`,
  * `refreshPeriod: 1`), and `learningRate: 1`, `damping: 10`, `klClip: null`: the gradient of a small batch lies in the span of its own
- * scores, which the empirical Fisher matrix shrinks, so it takes much damping, and with it a long step. A longer `refreshPeriod` keeps the batch of the latest refresh. Scores of earlier batches are never averaged in, so
- * `factorDecay` acts only on the diagonals of other variables.
+ * scores, which the empirical Fisher matrix shrinks, so it takes much damping, and with it a long step. A longer `refreshPeriod` keeps the
+ * batch of the latest refresh. Scores of earlier batches are never averaged in, so `factorDecay` acts only on the blocks of other variables.
  *
  * @param config see {@link NaturalGradientConfig}; every option has a default
  * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value; ERR_NATGRAD_NO_MEMORY, in the first
