@@ -1,8 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
 
 import { NatgradError } from '../errors';
-import { blockTridiagonal, kfac, shampoo, singd } from '../optimizer/presets/index';
-import { blockDiagonal, exactNaturalGradient, kfac, seng, tengrad } from '../optimizer/presets/index';
+import {
+  blockDiagonal,
+  blockTridiagonal,
+  exactNaturalGradient,
+  kfac,
+  seng,
+  shampoo,
+  singd,
+  tengrad,
+} from '../optimizer/presets/index';
 import { radam } from '../optimizer/radam';
 
 /** What can be set from the command line. An optimizer takes those that its defaults name. */
@@ -61,6 +69,7 @@ export const presets: Record<string, Preset> = {
     defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
     grid: [0.01, 0.02, 0.03, 0.05],
     create: (settings, seed) => singd({ ...settings, seed }),
+  },
   exactNaturalGradient: {
     defaults: { learningRate: 0.1, momentum: 0.9, damping: 1 },
     grid: [0.03, 0.1, 0.3],

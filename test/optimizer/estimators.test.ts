@@ -135,11 +135,7 @@ it('leaves masked rows out, given weights for the rows', () => {
     const pick = <T extends tf.Tensor>(t: T) => (masked ? t : tf.gather(t, tf.tensor1d(kept, 'int32')));
     const loss = () => {
       const weights = tf.tensor1d(mask).mul(rows / kept.length);
-      const logits = observe(
-        pick(offsets).add(variable),
-        'categorical',
-        masked ? { weights: weights } : {},
-      );
+      const logits = observe(pick(offsets).add(variable), 'categorical', masked ? { weights: weights } : {});
       const terms = tf.neg(tf.sum(pick(y).mul(tf.logSoftmax(logits)), 1));
       return (masked ? terms.mul(weights) : terms).mean<tf.Scalar>();
     };
