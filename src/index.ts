@@ -5,18 +5,16 @@
  */
 export { NatgradError, type ErrorCode } from './errors';
 export {
-  blockTridiagonal,
-  kfac,
-  shampoo,
-  singd,
-  trustRegion,
-  type TrustRegionConfig,
   blockDiagonal,
+  blockTridiagonal,
   exactNaturalGradient,
   kfac,
   seng,
+  shampoo,
+  singd,
   tengrad,
   trustRegion,
+  type TrustRegionConfig,
 } from './optimizer/presets/index';
 export { radam, RadamOptimizer, type RadamConfig } from './optimizer/radam';
 export { NaturalGradientOptimizer, type OptimizerStats } from './optimizer/NaturalGradientOptimizer';

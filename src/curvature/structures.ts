@@ -53,16 +53,15 @@ const recurrent: Structure<RecurrentOwn> = {
 };
 
 export const structures = {
-  blockTridiagonal,
-  kroneckerFactored,
-  shampoo,
-  singd,
-  diagonal,
-  recurrent,
   blockDiagonal,
+  blockTridiagonal,
   diagonal,
   full,
+  kroneckerFactored,
+  recurrent,
   seng,
+  shampoo,
+  singd,
   tengrad,
 };
 

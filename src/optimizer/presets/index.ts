@@ -5,7 +5,6 @@ export { shampoo } from './shampoo';
 export { singd } from './singd';
 export { blockDiagonal } from './blockDiagonal';
 export { exactNaturalGradient } from './exactNaturalGradient';
-export { kfac } from './kfac';
 export { seng } from './seng';
 export { tengrad } from './tengrad';
 export { trustRegion, type TrustRegionConfig } from './trustRegion';
