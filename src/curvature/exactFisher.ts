@@ -16,7 +16,7 @@ import {
 } from './block';
 import { countExamples, type ScoredLayer } from './exampleScores';
 import type { Phase } from './phases';
-import { scoreMomentBytes, ScoreMomentBlock } from './scoreMoment';
+import { fisherMatrixBytes, FisherMatrixBlock } from './fisherMatrix';
 import { requireMemory, type CommonOptions } from './structure';
 
 export type FisherForm = 'auto' | 'primal' | 'dual';
@@ -72,8 +72,8 @@ export class ExactFisherBlock implements CurvatureBlock {
 
   private primal(): CurvatureBlock {
     const { layers, common } = this;
-    this.require(scoreMomentBytes(layers, common.precision), 'primal');
-    return new ScoreMomentBlock({
+    this.require(fisherMatrixBytes(layers, common.precision), 'primal');
+    return new FisherMatrixBlock({
       structure: `${this.structure}, primal`,
       layers,
       precision: common.precision,
@@ -100,7 +100,7 @@ export class ExactFisherBlock implements CurvatureBlock {
     const parameters = variableSizes(this.shape).reduce((sum, size) => sum + size, 0);
     if (this.own.nystrom) return false;
     if (parameters <= countExamples(statistics) * statistics[0].passes.length) return true;
-    const fits = parameters <= maxFactorSize && scoreMomentBytes(this.layers, precision) <= memoryLimit;
+    const fits = parameters <= maxFactorSize && fisherMatrixBytes(this.layers, precision) <= memoryLimit;
     return averaged === true && fits;
   }
 

@@ -2,7 +2,7 @@ import { BatchSpaceBlock, type BatchSpaceOptions } from '../../src/curvature/bat
 import type { Activation, OutputGradients, Rows, Statistics } from '../../src/curvature/block';
 import type { ScoredLayer } from '../../src/curvature/exampleScores';
 import { runPhases } from '../../src/curvature/phases';
-import { ScoreMomentBlock } from '../../src/curvature/scoreMoment';
+import { FisherMatrixBlock } from '../../src/curvature/fisherMatrix';
 import type { FloatArray, Kernels } from '../../src/linalg/jobs';
 import { kernels } from '../../src/linalg/kernels';
 import { multiplyBy, once, precondition, refresh } from '../support/blocks';
@@ -60,8 +60,8 @@ function dual(layers: ScoredLayer[], options: Partial<BatchSpaceOptions> = {}): 
   return new BatchSpaceBlock({ structure: 'dual', layers, precision: 'float64', ...options });
 }
 
-function primal(layers: ScoredLayer[]): ScoreMomentBlock {
-  return new ScoreMomentBlock({ structure: 'primal', layers, precision: 'float64' });
+function primal(layers: ScoredLayer[]): FisherMatrixBlock {
+  return new FisherMatrixBlock({ structure: 'primal', layers, precision: 'float64' });
 }
 
 /** The variables of the layers out of one vector over all of them. */
@@ -76,7 +76,7 @@ const joined = (parts: FloatArray[]) => Float64Array.from(parts.flatMap((part) =
 
 function solved(
   kernel: Kernels,
-  block: BatchSpaceBlock | ScoreMomentBlock,
+  block: BatchSpaceBlock | FisherMatrixBlock,
   { layers, statistics }: Pick<Problem, 'layers' | 'statistics'>,
   gradient: FloatArray,
   lambda: number,
@@ -201,7 +201,7 @@ describe.each(['cpu', 'reference'] as const)('exact Fisher blocks on the %s kern
     const expected = solve(plusDiagonal(fisher, 0.05), gradient);
     for (const block of [
       dual(layers, { precision: 'float32' }),
-      new ScoreMomentBlock({ structure: 'primal', layers, precision: 'float32' }),
+      new FisherMatrixBlock({ structure: 'primal', layers, precision: 'float32' }),
     ]) {
       const data = { layers, statistics: single };
       // Oracle 7, float32: 1e-3.

@@ -25,7 +25,7 @@ import { dotPhase, type Phase } from './phases';
 import { copyJob } from './scoreRows';
 import { Scratch } from './scratch';
 
-export interface ScoreMomentOptions {
+export interface FisherMatrixOptions {
   /** What the summary calls it. */
   structure: string;
   layers: ScoredLayer[];
@@ -33,7 +33,7 @@ export interface ScoreMomentOptions {
 }
 
 /** What a block over `size` parameters keeps: F, and its inverse twice. */
-export const scoreMomentBytes = (layers: readonly ScoredLayer[], precision: Precision): number =>
+export const fisherMatrixBytes = (layers: readonly ScoredLayer[], precision: Precision): number =>
   3 * scoreSizes(layers).total ** 2 * (precision === 'float32' ? 4 : 8);
 
 function scoreSizes(layers: readonly ScoredLayer[]): { sizes: number[]; total: number } {
@@ -41,7 +41,7 @@ function scoreSizes(layers: readonly ScoredLayer[]): { sizes: number[]; total: n
   return { sizes, total: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
-export class ScoreMomentBlock implements CurvatureBlock {
+export class FisherMatrixBlock implements CurvatureBlock {
   readonly structure: string;
   readonly shape: BlockShape;
   readonly needs: { activations: boolean; outputGradients: boolean }[];
@@ -54,7 +54,7 @@ export class ScoreMomentBlock implements CurvatureBlock {
   private readonly applyScratch: Scratch;
   private lambda = 1;
 
-  constructor(private readonly options: ScoreMomentOptions) {
+  constructor(private readonly options: FisherMatrixOptions) {
     const { layers, structure, precision } = options;
     const { sizes, total } = scoreSizes(layers);
     this.structure = structure;
