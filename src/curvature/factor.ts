@@ -9,25 +9,18 @@ export function allocate(precision: Precision, length: number): FloatArray {
 }
 
 /**
- * One side of a Kronecker product: a symmetric second moment with its damped inverse, either a dense matrix (its lower triangle) or
- * only its diagonal (one-hot inputs, or sizes whose square would not fit into memory).
- *
- * The inverse is kept twice: one in use, one being computed, swapped by `install`.
+ * A symmetric second moment of rows, either a dense matrix (its lower triangle) or only its diagonal (one-hot inputs, or sizes whose
+ * square would not fit into memory).
  */
-export class Factor {
+export class Moment {
   readonly moment: FloatArray;
-  inverse: FloatArray;
-  upcoming: FloatArray;
 
   constructor(
     readonly size: number,
     readonly form: 'lower' | 'diagonal',
     precision: Precision,
   ) {
-    const length = form === 'diagonal' ? size : size * size;
-    this.moment = allocate(precision, length);
-    this.inverse = allocate(precision, length);
-    this.upcoming = allocate(precision, length);
+    this.moment = allocate(precision, form === 'diagonal' ? size : size * size);
   }
 
   /**
@@ -47,11 +40,42 @@ export class Factor {
     return [{ op: 'diagonalFactor', inputs, decay, factor }];
   }
 
-  /** The job that computes the inverse with this side's share of the damping `lambda` of the product with `partner`. */
-  refreshJob(lambda: number, partner: Factor): Job {
+  /** Element (i, j) of the moment. */
+  at(i: number, j: number): number {
+    if (this.form === 'diagonal') return i === j ? this.moment[i] : 0;
+    return i >= j ? this.moment[i * this.size + j] : this.moment[j * this.size + i];
+  }
+
+  /** e.g. '785 x 785' or 'diagonal 10000'. */
+  get dimensions(): string {
+    return this.form === 'diagonal' ? `diagonal ${this.size}` : `${this.size} x ${this.size}`;
+  }
+}
+
+/**
+ * One side of a Kronecker product: a second moment with its damped inverse. The inverse is kept twice: one in use, one being computed,
+ * swapped by `install`.
+ */
+export class Factor extends Moment {
+  inverse: FloatArray;
+  upcoming: FloatArray;
+
+  constructor(size: number, form: 'lower' | 'diagonal', precision: Precision) {
+    super(size, form, precision);
+    this.inverse = allocate(precision, this.moment.length);
+    this.upcoming = allocate(precision, this.moment.length);
+  }
+
+  /**
+   * The job that computes the inverse: with this side's share of the damping `lambda` of the product with `partner`, or with all of it
+   * where there is no partner.
+   */
+  refreshJob(lambda: number, partner?: Moment): Job {
     const damped = {
       damping: lambda,
-      partner: { matrix: partner.moment, size: partner.size, diagonal: partner.form === 'diagonal' },
+      ...(partner && {
+        partner: { matrix: partner.moment, size: partner.size, diagonal: partner.form === 'diagonal' },
+      }),
     };
     return this.form === 'diagonal'
       ? { op: 'diagonalInverse', diagonal: this.moment, out: this.upcoming, ...damped }
@@ -76,18 +100,7 @@ export class Factor {
     return this.form === 'diagonal' ? 'diagonal' : 'full';
   }
 
-  /** Element (i, j) of the moment. */
-  at(i: number, j: number): number {
-    if (this.form === 'diagonal') return i === j ? this.moment[i] : 0;
-    return i >= j ? this.moment[i * this.size + j] : this.moment[j * this.size + i];
-  }
-
   get bytes(): number {
     return 3 * this.moment.byteLength;
-  }
-
-  /** e.g. '785 x 785' or 'diagonal 10000'. */
-  get dimensions(): string {
-    return this.form === 'diagonal' ? `diagonal ${this.size}` : `${this.size} x ${this.size}`;
   }
 }
