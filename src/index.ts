@@ -14,6 +14,13 @@ export {
   singd,
   tengrad,
   trustRegion,
+  diagonalFisher,
+  ekfac,
+  foof,
+  kfac,
+  quasiDiagonal,
+  trustRegion,
+  unitWise,
   type TrustRegionConfig,
 } from './optimizer/presets/index';
 export { radam, RadamOptimizer, type RadamConfig } from './optimizer/radam';

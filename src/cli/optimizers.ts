@@ -11,6 +11,7 @@ import {
   singd,
   tengrad,
 } from '../optimizer/presets/index';
+import { diagonalFisher, ekfac, foof, kfac, quasiDiagonal, unitWise } from '../optimizer/presets/index';
 import { radam } from '../optimizer/radam';
 
 /** What can be set from the command line. An optimizer takes those that its defaults name. */
@@ -89,6 +90,30 @@ export const presets: Record<string, Preset> = {
     defaults: { learningRate: 1, momentum: 0.9, damping: 10 },
     grid: [0.1, 0.3, 1, 3],
     create: (settings, seed) => seng({ ...settings, seed }),
+  ekfac: {
+    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
+    grid: [0.01, 0.02, 0.03, 0.05],
+    create: (settings, seed) => ekfac({ ...settings, seed }),
+  },
+  unitWise: {
+    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
+    grid: [0.01, 0.02, 0.03, 0.05],
+    create: (settings, seed) => unitWise({ ...settings, seed }),
+  },
+  quasiDiagonal: {
+    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
+    grid: [0.01, 0.02, 0.03, 0.05],
+    create: (settings, seed) => quasiDiagonal({ ...settings, seed }),
+  },
+  diagonalFisher: {
+    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
+    grid: [0.01, 0.02, 0.03, 0.05],
+    create: (settings, seed) => diagonalFisher({ ...settings, seed }),
+  },
+  foof: {
+    defaults: { learningRate: 0.1, momentum: 0.9, damping: 0.05 },
+    grid: [0.03, 0.1, 0.3],
+    create: (settings, seed) => foof({ ...settings, seed }),
   },
 };
 

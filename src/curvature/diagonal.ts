@@ -15,6 +15,7 @@ import {
   type BlockShape,
   type BlockSummary,
   type CurvatureBlock,
+  type Needs,
   type RefreshOutcome,
   type Statistics,
 } from './block';
@@ -29,11 +30,13 @@ export interface DiagonalOptions {
 }
 
 export class DiagonalBlock implements CurvatureBlock {
-  readonly structure = 'diagonal';
+  readonly structure: string = 'diagonal';
   readonly shape: BlockShape;
-  readonly needs = [{ scores: true }];
+  readonly needs: readonly Needs[] = [{ scores: true }];
   ready = false;
 
+  /** The diagonal of all variables, one after the other, and the part of each. */
+  protected readonly moment: FloatArray;
   private readonly reason: string;
   private readonly moments: FloatArray[];
   private readonly inverses: FloatArray[];
@@ -43,7 +46,12 @@ export class DiagonalBlock implements CurvatureBlock {
     this.shape = shape;
     this.reason = reason;
     const sizes = variableSizes(shape);
-    this.moments = sizes.map((size) => allocate(precision, size));
+    this.moment = allocate(
+      precision,
+      sizes.reduce((sum, size) => sum + size, 0),
+    );
+    let begin = 0;
+    this.moments = sizes.map((size) => this.moment.subarray(begin, (begin += size)));
     this.inverses = sizes.map((size) => allocate(precision, size));
     this.next = sizes.map((size) => allocate(precision, size));
   }
@@ -73,9 +81,13 @@ export class DiagonalBlock implements CurvatureBlock {
     reports.forEach((report, i) => {
       if (report.status === 'ok') {
         [this.inverses[i], this.next[i]] = [this.next[i], this.inverses[i]];
+        this.finish(this.inverses[i]);
       } else {
         failures++;
-        if (!this.ready) this.inverses[i].fill(1 / report.damping);
+        if (!this.ready) {
+          this.inverses[i].fill(1 / report.damping);
+          this.finish(this.inverses[i]);
+        }
       }
     });
     this.ready = true;
@@ -83,8 +95,11 @@ export class DiagonalBlock implements CurvatureBlock {
     return { failures, retries: 0, minEigenvalue: NaN, overflowed };
   }
 
+  /** What is still to be done to `1 / (F + damping)` before it is in use. */
+  protected finish(_inverse: FloatArray): void {}
+
   restart(): void {
-    for (const moment of this.moments) moment.fill(0);
+    this.moment.fill(0);
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
@@ -106,10 +121,9 @@ export class DiagonalBlock implements CurvatureBlock {
   }
 
   toDense(): Float64Array {
-    const diagonal = this.moments.flatMap((moment) => Array.from(moment));
-    const n = diagonal.length;
+    const n = this.moment.length;
     const dense = new Float64Array(n * n);
-    diagonal.forEach((value, i) => (dense[i * n + i] = value));
+    this.moment.forEach((value, i) => (dense[i * n + i] = value));
     return dense;
   }
 
@@ -126,13 +140,13 @@ export class DiagonalBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    const parameters = this.moments.reduce((sum, moment) => sum + moment.length, 0);
+    const parameters = this.moment.length;
     return {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: `diagonal ${parameters}`,
       parameters,
-      bytes: 3 * this.moments.reduce((sum, moment) => sum + moment.byteLength, 0),
+      bytes: 3 * this.moment.byteLength,
       reason: this.reason,
     };
   }

@@ -1,6 +1,7 @@
 /** Layers z = a~ W whose Fisher block can be a Kronecker product of second moments: which they are, and what such a block must know. */
 import { NatgradError } from '../errors';
 import type { Layer } from '../tape/types';
+import type { Precision } from './factor';
 import type { KroneckerFactoredOptions } from './kroneckerFactored';
 import { shapeOf, type CommonOptions } from './structure';
 
@@ -19,6 +20,19 @@ export function whyNotKroneckerFactored(layer: Layer, common: CommonOptions): st
 
 /** The reason why a layer has no inputs a and output gradients g, row by row, whose products are its scores; or an empty string. */
 export function whyNotFactored(layer: Layer, { maxFactorSize }: CommonOptions): string {
+  const obstacle = whyNotPerRow(layer);
+  if (obstacle) return obstacle;
+  if (layer.kind === 'conv2d' && layer.inputSize >= maxFactorSize) {
+    return `its patches of ${layer.inputSize} elements are more than maxFactorSize (${maxFactorSize})`;
+  }
+  if (layer.outputSize > maxFactorSize) {
+    return `its ${layer.outputSize} outputs are more than maxFactorSize (${maxFactorSize})`;
+  }
+  return '';
+}
+
+/** The reason why the scores of a layer are not sums of products a~ g' of its rows, or an empty string. */
+export function whyNotPerRow(layer: Layer): string {
   switch (layer.kind) {
     case 'dense':
       if (layer.uses.some((use) => use.columns)) return 'its columns are used in separate blocks';
@@ -26,14 +40,10 @@ export function whyNotFactored(layer: Layer, { maxFactorSize }: CommonOptions): 
         return 'it is used both as it is and transposed';
       }
       if (layer.uses[0].transposed && layer.variables.length > 1) return 'it is used transposed with a bias';
-      break;
+      return '';
     case 'conv2d':
-      if (layer.inputSize >= maxFactorSize) {
-        return `its patches of ${layer.inputSize} elements are more than maxFactorSize (${maxFactorSize})`;
-      }
-      break;
     case 'embedding':
-      break;
+      return '';
     case 'bias':
       return layer.reason ?? 'a bias of its own';
     case 'scaleShift':
@@ -47,10 +57,17 @@ export function whyNotFactored(layer: Layer, { maxFactorSize }: CommonOptions): 
     case 'other':
       return layer.reason ?? 'the way it is used is not recognised';
   }
-  if (layer.outputSize > maxFactorSize) {
-    return `its ${layer.outputSize} outputs are more than maxFactorSize (${maxFactorSize})`;
-  }
-  return '';
+}
+
+/** The sizes of a layer that nothing prevents, for structures without factors. */
+export function perRowOptions(
+  layer: Layer,
+  { precision }: CommonOptions,
+): Omit<KroneckerFactoredOptions, 'diagonalInput'> & { precision: Precision } {
+  const { inputSize, outputSize, uses, variables } = layer;
+  const bias = variables.length > 1;
+  const transposed = uses[0].transposed ?? false;
+  return { shape: shapeOf(layer), inputSize, outputSize, bias, transposed, precision };
 }
 
 /**

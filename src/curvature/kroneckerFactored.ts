@@ -12,6 +12,9 @@
  * more row, hence
  *
  *     (F + damping)^-1 V = (A + pi sqrt(lambda) I)^-1 V (G + sqrt(lambda) / pi I)^-1,   pi^2 = (tr A / dim A) / (tr G / dim G).
+ *
+ * The rule of kfac-jax for k factors, which scales every factor to a mean diagonal of 1 before it adds lambda^(1/k) over their common
+ * scale, is this one for k = 2. `eigenbasis.ts` adds lambda to the product itself.
  */
 import type { FloatArray, Job, Report } from '../linalg/jobs';
 import {
@@ -44,8 +47,18 @@ export interface KroneckerFactoredOptions {
   /** How rows that share a term of the loss are brought together. Default 'expand'. */
   weightSharing?: WeightSharing;
   precision?: Precision;
+  /** How lambda is split over the factors: by pi, or sqrt(lambda) for each. Default 'pi'. */
+  dampingSplit?: 'pi' | 'equal';
   /** Shown in the summary when `diagonalInput` is a fallback. */
   reason?: string;
+}
+
+export interface KroneckerDampingOptions {
+  /**
+   * How lambda is added to a Kronecker product: 'pi' and 'equal' add `pi sqrt(lambda)` and `sqrt(lambda) / pi` to the factors, with the pi
+   * of Martens & Grosse 2015, section 6.3, or with pi = 1; 'exact' adds lambda to the product, by eigendecompositions. Default 'pi'.
+   */
+  dampingSplit?: 'pi' | 'equal' | 'exact';
 }
 
 export class KroneckerFactoredBlock implements CurvatureBlock {
@@ -60,6 +73,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
   private readonly transposed: boolean;
   private readonly weightSharing: WeightSharing;
   private readonly precision: Precision;
+  private readonly dampingSplit: 'pi' | 'equal';
   private readonly reason: string;
   private lambda = 0;
 
@@ -71,6 +85,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
     this.transposed = options.transposed ?? false;
     this.weightSharing = options.weightSharing ?? 'expand';
     this.precision = precision;
+    this.dampingSplit = options.dampingSplit ?? 'pi';
     this.reason = options.reason ?? '';
     this.input = new Factor(inputSize + (bias ? 1 : 0), diagonalInput ? 'diagonal' : 'lower', precision);
     this.output = new Factor(outputSize, 'lower', precision);
@@ -100,12 +115,15 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
 
   refreshPhases(lambda: number): Phase[] {
     this.lambda = lambda;
-    return [
-      { jobs: [this.input.refreshJob(lambda, this.output), this.output.refreshJob(lambda, this.input)] },
-    ];
+    const { input, output } = this;
+    if (this.dampingSplit === 'pi') {
+      return [{ jobs: [input.refreshJob(lambda, output), output.refreshJob(lambda, input)] }];
+    }
+    const root = Math.sqrt(lambda);
+    return [{ jobs: [input.refreshJob(root), output.refreshJob(root)] }];
   }
 
-  /** The two sides share one pi, so they are replaced together or not at all. */
+  /** The two sides share the damping, so they are replaced together or not at all. */
   install(reports: Report[]): RefreshOutcome {
     const failures = reports.filter((report) => report.status !== 'ok').length;
     if (failures === 0) {

@@ -12,7 +12,14 @@
  *     S = ((A~ U_l)^2)' (G U_r)^2 / N
  */
 import type { FloatArray, Job } from '../linalg/jobs';
-import { rowsOf, type Activation, type AverageStep, type BackwardPass, type Rows, type Statistics } from './block';
+import {
+  rowsOf,
+  type Activation,
+  type AverageStep,
+  type BackwardPass,
+  type Rows,
+  type Statistics,
+} from './block';
 import { allocate, type Precision } from './factor';
 import type { Phase } from './phases';
 import { copyRows, examplesOf, onesLike } from './rowCopies';
@@ -85,7 +92,9 @@ export class ScoreMoment {
     const [left, right] = [basis.left ? leftSize : 0, basis.right ? rightSize : 0];
     const ofRows = rows * (left * leftSize + right * rightSize);
     const ofScore = leftSize * rightSize * (left + right);
-    return ofRows < ofScore ? this.rotatedRowPhases(group, target, basis) : this.scorePhases(group, target, basis);
+    return ofRows < ofScore
+      ? this.rotatedRowPhases(group, target, basis)
+      : this.scorePhases(group, target, basis);
   }
 
   /** One row per example: products of squares. */
@@ -173,7 +182,12 @@ export class ScoreMoment {
   }
 
   /** `out = keep out + scale sum_n scores[n]^2`, where a later chunk keeps all of what the first has left. */
-  private squarePhases(scores: FloatArray, count: number, { out, keep, scale }: Target, first: boolean): Phase[] {
+  private squarePhases(
+    scores: FloatArray,
+    count: number,
+    { out, keep, scale }: Target,
+    first: boolean,
+  ): Phase[] {
     const sum: Job = {
       op: 'product',
       left: onesLike(scores, count),
@@ -189,7 +203,10 @@ export class ScoreMoment {
   }
 
   /** Copies of the rows of either side of a use, as the phase that comes first has rotated them. */
-  private rotatedSides({ input, gradient }: Group['uses'][number], basis: Basis): { sides: [Rows, Rows]; phase: Phase } {
+  private rotatedSides(
+    { input, gradient }: Group['uses'][number],
+    basis: Basis,
+  ): { sides: [Rows, Rows]; phase: Phase } {
     const { bias, transposed } = this.shape;
     const [a, g] = [copyRows(input as Rows, bias), copyRows(gradient)];
     const jobs: Job[] = [];

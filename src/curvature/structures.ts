@@ -8,20 +8,76 @@ import { KroneckerFactoredBlock } from './kroneckerFactored';
 import { RecurrentBlock } from './recurrent';
 import { shampoo } from './shampooStructure';
 import { singd } from './singdStructure';
+import { EigenbasisBlock } from './eigenbasis';
+import { EigenvalueCorrectedBlock, type EigenvalueCorrectedOptions } from './eigenvalueCorrected';
+import { ExactDiagonalBlock, type DiagonalFisherOptions } from './exactDiagonal';
+import {
+  factoredOptions,
+  perRowOptions,
+  whyNotFactored,
+  whyNotKroneckerFactored,
+  whyNotPerRow,
+} from './factoredLayer';
+import { InputFactoredBlock } from './inputFactored';
+import { KroneckerFactoredBlock, type KroneckerDampingOptions } from './kroneckerFactored';
+import { count, oneOf } from './optionChecks';
+import { QuasiDiagonalBlock } from './quasiDiagonal';
+import { RecurrentBlock } from './recurrent';
+import { unitWiseBlock, type UnitWiseOptions } from './unitWiseLayer';
 import { shapeOf, type Structure } from './structure';
 import { requireTransition, type Transition } from './transition';
 import { requireWeightSharing, type WeightSharing } from './weightSharing';
 
-interface KroneckerFactoredOwn {
+interface KroneckerFactoredOwn extends KroneckerDampingOptions {
   /** For layers with several rows per example (positions, time steps): see {@link WeightSharing}. Default 'expand'. */
   weightSharing?: WeightSharing;
 }
 
 const kroneckerFactored: Structure<KroneckerFactoredOwn> = {
-  options: { weightSharing: requireWeightSharing },
+  options: { dampingSplit: oneOf('pi', 'equal', 'exact'), weightSharing: requireWeightSharing },
   obstacle: whyNotKroneckerFactored,
-  block: (layer, common, { weightSharing }) =>
-    new KroneckerFactoredBlock({ ...factoredOptions(layer, common), weightSharing }),
+  block(layer, common, { dampingSplit, weightSharing }) {
+    const options = { ...factoredOptions(layer, common), weightSharing };
+    if (dampingSplit === 'exact') return new EigenbasisBlock(options);
+    return new KroneckerFactoredBlock({ ...options, dampingSplit });
+  },
+};
+
+const eigenvalueCorrected: Structure<EigenvalueCorrectedOptions> = {
+  options: { correction: oneOf('batch', 'running') },
+  obstacle: whyNotFactored,
+  block(layer, common, own) {
+    const options = factoredOptions(layer, common);
+    if (layer.kind !== 'embedding') return new EigenvalueCorrectedBlock({ ...options, ...own });
+    return new EigenbasisBlock({ ...options, reason: 'the scores of indexed rows have no dense form' });
+  },
+};
+
+const unitWise: Structure<UnitWiseOptions> = {
+  options: { form: oneOf('auto', 'primal', 'dual'), window: count },
+  obstacle: whyNotPerRow,
+  block: unitWiseBlock,
+};
+
+const quasiDiagonal: Structure = {
+  options: {},
+  obstacle: whyNotPerRow,
+  block(layer, common) {
+    const options = perRowOptions(layer, common);
+    return options.bias ? new QuasiDiagonalBlock(options) : new ExactDiagonalBlock(options);
+  },
+};
+
+const diagonalFisher: Structure<DiagonalFisherOptions> = {
+  options: { power: oneOf(1, 0.5) },
+  obstacle: whyNotPerRow,
+  block: (layer, common, own) => new ExactDiagonalBlock({ ...perRowOptions(layer, common), ...own }),
+};
+
+const foof: Structure = {
+  options: {},
+  obstacle: whyNotFactored,
+  block: (layer, common) => new InputFactoredBlock(factoredOptions(layer, common)),
 };
 
 const diagonal: Structure = {
@@ -55,6 +111,12 @@ const recurrent: Structure<RecurrentOwn> = {
 export const structures = {
   blockDiagonal,
   blockTridiagonal,
+  kroneckerFactored,
+  eigenvalueCorrected,
+  unitWise,
+  quasiDiagonal,
+  diagonalFisher,
+  foof,
   diagonal,
   full,
   kroneckerFactored,

@@ -89,13 +89,19 @@ export class CurvatureEstimation {
           this.skip(step, 'the loss is not finite');
           return [];
         }
+        const targets = blocks.flatMap(gradientTargets);
+        if (targets.length === 0) {
+          // What the blocks want to know is known from the forward pass: no backward pass, and no distribution to start one from.
+          this.take(step, lambda, recording.examples, blocks, [], host);
+          return [];
+        }
         const heads = this.heads(recording);
         empirical = heads === null;
         if (heads !== null) {
           this.estimate(step, lambda, recording, blocks, heads, host);
           return [];
         }
-        return blocks.flatMap(gradientTargets);
+        return targets;
       },
       onBackward: (recording, gradients) => {
         if (empirical && gradients.length > 0) {

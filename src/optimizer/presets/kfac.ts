@@ -9,7 +9,8 @@ import { preset, type PresetConfig } from './preset';
  * model.compile({optimizer: kfac(), loss: 'categoricalCrossentropy'});
  * ```
  *
- * @param config see {@link NaturalGradientConfig}; every option has a default
+ * @param config see {@link NaturalGradientConfig}, and `dampingSplit`: how the damping is added to a Kronecker product, 'pi' (default) and
+ *   'equal' to its factors, 'exact' to the product itself
  * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value
  */
 export function kfac(config: PresetConfig<'kroneckerFactored'> = {}): NaturalGradientOptimizer {
