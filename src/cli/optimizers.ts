@@ -111,7 +111,7 @@ export const presets: Record<string, Preset> = {
     create: (settings, seed) => diagonalFisher({ ...settings, seed }),
   },
   foof: {
-    defaults: { learningRate: 0.1, momentum: 0.9, damping: 0.05 },
+    defaults: { learningRate: 0.1, momentum: 0.9, damping: 1 },
     grid: [0.03, 0.1, 0.3],
     create: (settings, seed) => foof({ ...settings, seed }),
   },

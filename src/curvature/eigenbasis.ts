@@ -81,7 +81,7 @@ export class EigenbasisBlock implements CurvatureBlock {
     const succeeded = this.sides.map((side, i) => side.succeeded(reports[i]));
     const failures = succeeded.filter((success) => !success).length;
     if (failures === 0) this.sides.forEach((side) => side.install());
-    if (failures === 0 || !this.ready) [this.lambda[0]] = this.upcomingLambda;
+    if (failures === 0 || !this.ready) this.useUpcomingDamping();
     this.ready = true;
     const smallest = reports.slice(0, 2).reduce((all, { minEigenvalue }) => least(all, minEigenvalue), NaN);
     return {
@@ -90,6 +90,10 @@ export class EigenbasisBlock implements CurvatureBlock {
       minEigenvalue: smallest,
       overflowed: reports.slice(0, 2).some(({ status }, i) => !succeeded[i] && status !== 'notConverged'),
     };
+  }
+
+  protected useUpcomingDamping(): void {
+    this.lambda.set(this.upcomingLambda);
   }
 
   restart(): void {

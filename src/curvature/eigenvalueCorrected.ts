@@ -31,6 +31,11 @@ export interface EigenvalueCorrectedOptions {
    * the gradient of the batch only, `S <- 3/4 S + 1/4 N (U_A' mean gradient U_G)^2`, which is cheaper and noisier. Default 'batch'.
    */
   correction?: 'batch' | 'running';
+  /**
+   * Every n-th refresh computes a new eigenbasis, and so do refreshes 1, 2, 4 … before the first of those; the others only bring the newest
+   * S into use, which costs next to nothing. Default 10, with the default `refreshPeriod` of 10 the 100 steps of the paper.
+   */
+  basisPeriod?: number;
 }
 
 /** The paper's decay of the running estimate, section 4.2. */
@@ -49,6 +54,9 @@ export class EigenvalueCorrectedBlock extends EigenbasisBlock {
   /** The running S, which is ahead of the one in use as the factors are ahead of the inverses. */
   private readonly moment: FloatArray;
   private readonly basis = Float64Array.of(held.nowhere);
+  private readonly basisPeriod: number;
+  /** How many refreshes there have been. */
+  private readonly refreshes = Float64Array.of(0);
   private inUse: FloatArray;
   private upcomingMoment: FloatArray;
   /** R^2 and Q^2 of a refresh; one element where a side has the standard basis. */
@@ -56,8 +64,9 @@ export class EigenvalueCorrectedBlock extends EigenbasisBlock {
 
   constructor(options: KroneckerFactoredOptions & EigenvalueCorrectedOptions) {
     super(options);
-    const { precision = 'float32', correction = 'batch' } = options;
+    const { precision = 'float32', correction = 'batch', basisPeriod = 10 } = options;
     this.correction = correction;
+    this.basisPeriod = basisPeriod;
     this.needs = [
       { activations: true, outputGradients: true, ...(correction === 'running' && { scores: true }) },
     ];
@@ -126,11 +135,20 @@ export class EigenvalueCorrectedBlock extends EigenbasisBlock {
   }
 
   override refreshPhases(lambda: number): Phase[] {
+    const copy: Phase = { jobs: [copyJob(this.moment, this.upcomingMoment)] };
+    const phases = super.refreshPhases(lambda);
+    if (!this.renewsBasis()) return [copy];
     if (this.basis[0] === held.inUse) this.basis[0] = held.upcoming;
-    return [...super.refreshPhases(lambda), ...this.transportPhases()];
+    return [...phases, ...this.transportPhases(), copy];
   }
 
-  /** `S <- (R^2)' S (Q^2)`, from the basis in use to the upcoming one, and the copy of it that is to come into use. */
+  /** Whether the next refresh, or the one under way, has a new basis. */
+  private renewsBasis(): boolean {
+    const [n] = this.refreshes;
+    return n % this.basisPeriod === 0 || (n < this.basisPeriod && (n & (n - 1)) === 0);
+  }
+
+  /** `S <- (R^2)' S (Q^2)`, from the basis in use to the upcoming one. */
   private transportPhases(): Phase[] {
     const { left, right, moment, spectrum } = this;
     const sides = [left, right].flatMap((side, i) => {
@@ -175,28 +193,35 @@ export class EigenvalueCorrectedBlock extends EigenbasisBlock {
             ...times,
             out: moment,
           };
-    return [
-      { jobs: products },
-      { jobs: squares },
-      { jobs: [fromLeft] },
-      { jobs: [fromRight] },
-      { jobs: [copyJob(moment, this.upcomingMoment)] },
-    ];
+    return [{ jobs: products }, { jobs: squares }, { jobs: [fromLeft] }, { jobs: [fromRight] }];
   }
 
   override install(reports: Report[]): RefreshOutcome {
+    const renewed = this.renewsBasis();
+    this.refreshes[0]++;
     // Squares of finite gradients can overflow where the factors do not.
     const finite = this.upcomingMoment.every((value) => Number.isFinite(value));
+    if (!renewed) {
+      if (finite) this.useUpcoming();
+      return { failures: finite ? 0 : 1, retries: 0, minEigenvalue: NaN, overflowed: !finite };
+    }
     const outcome = super.install(
       finite ? reports : reports.map((report) => ({ ...report, status: 'notFinite' })),
     );
     if (outcome.failures > 0) {
+      // What was transported to a basis that did not come is of no use, and the next refresh is to compute one.
       this.basis[0] = held.stale;
+      this.refreshes[0] = 0;
       return outcome;
     }
-    [this.inUse, this.upcomingMoment] = [this.upcomingMoment, this.inUse];
+    this.useUpcoming();
     if (this.basis[0] === held.upcoming) this.basis[0] = held.inUse;
     return outcome;
+  }
+
+  private useUpcoming(): void {
+    [this.inUse, this.upcomingMoment] = [this.upcomingMoment, this.inUse];
+    this.useUpcomingDamping();
   }
 
   override restart(): void {
@@ -249,7 +274,13 @@ export class EigenvalueCorrectedBlock extends EigenbasisBlock {
   }
 
   override state(): Record<string, FloatArray> {
-    return { ...super.state(), S: this.moment, basis: this.basis, inUseS: this.inUse };
+    return {
+      ...super.state(),
+      S: this.moment,
+      basis: this.basis,
+      refreshes: this.refreshes,
+      inUseS: this.inUse,
+    };
   }
 
   override upcoming(): Record<string, FloatArray> {

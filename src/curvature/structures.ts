@@ -44,7 +44,7 @@ const kroneckerFactored: Structure<KroneckerFactoredOwn> = {
 };
 
 const eigenvalueCorrected: Structure<EigenvalueCorrectedOptions> = {
-  options: { correction: oneOf('batch', 'running') },
+  options: { correction: oneOf('batch', 'running'), basisPeriod: count },
   obstacle: whyNotFactored,
   block(layer, common, own) {
     const options = factoredOptions(layer, common);

@@ -10,7 +10,7 @@ import { preset, type PresetConfig } from './preset';
  * ```
  *
  * @param config see {@link NaturalGradientConfig}, and `correction`: 'batch' (default) takes the scores of the examples, 'running' the
- *   gradient of the batch
+ *   gradient of the batch; `basisPeriod` is how many refreshes an eigenbasis serves, 10 by default
  * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value
  */
 export function ekfac(config: PresetConfig<'eigenvalueCorrected'> = {}): NaturalGradientOptimizer {

@@ -10,9 +10,9 @@ import { preset, type PresetConfig } from './preset';
  * ```
  *
  * @param config see {@link NaturalGradientConfig}. The defaults are `fisher: 'empirical'`, for variables that get the diagonal, no KL clip
- *   (there is no Fisher matrix to measure KL by), and a learning rate of 0.1
+ *   (there is no Fisher matrix to measure KL by), a learning rate of 0.1 and a damping of 1
  * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value
  */
 export function foof(config: PresetConfig<'foof'> = {}): NaturalGradientOptimizer {
-  return preset('foof', { fisher: 'empirical', klClip: null, learningRate: 0.1 }, config);
+  return preset('foof', { fisher: 'empirical', klClip: null, learningRate: 0.1, damping: 1 }, config);
 }

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 
-import { ekfac, kfac } from '../../../src';
+import { ekfac } from '../../../src';
 import { symmetricEigen } from '../../../src/linalg/reference/symmetricEigen';
 import { errorWithCode } from '../../errorWithCode';
-import { plusDiagonal, relativeError, solve } from '../../support/matrices';
-import { firstStep, kroneckerProduct, testPreset, type FirstStep } from './sharedTests';
+import { relativeError } from '../../support/matrices';
+import { firstStep, testPreset, type FirstStep } from './sharedTests';
 
 /** U (U'V / (S + lambda)) with U the eigenvectors of A (x) G and S given by the columns of U. */
 function inEigenbasis({ A, G, V }: FirstStep, lambda: number, S: (u: Float64Array) => number): Float64Array {
@@ -80,26 +80,5 @@ describe('ekfac', () => {
 
   it('refuses another correction', () => {
     expect(() => ekfac({ correction: 'none' as 'batch' })).toThrow(errorWithCode('ERR_NATGRAD_ARGUMENT'));
-  });
-});
-
-describe('kfac with exact damping', () => {
-  testPreset((config) => kfac({ ...config, dampingSplit: 'exact' }), 'Kronecker factored, exact damping');
-
-  it('steps by (A (x) G + lambda I)^-1 V', async () => {
-    const { A, G, V, step } = await firstStep((config) => kfac({ ...config, dampingSplit: 'exact' }), 0.05);
-    const expected = solve(plusDiagonal(kroneckerProduct(A, G), 0.05), V);
-    expect(relativeError(step, expected)).toBeLessThan(2e-6);
-  });
-
-  it('with an equal split steps by the factors plus sqrt(lambda)', async () => {
-    const { A, G, V, step } = await firstStep((config) => kfac({ ...config, dampingSplit: 'equal' }), 0.05);
-    const root = Math.sqrt(0.05);
-    const expected = solve(kroneckerProduct(plusDiagonal(A, root), plusDiagonal(G, root)), V);
-    expect(relativeError(step, expected)).toBeLessThan(2e-6);
-  });
-
-  it('refuses another split', () => {
-    expect(() => kfac({ dampingSplit: 'half' as 'pi' })).toThrow(errorWithCode('ERR_NATGRAD_ARGUMENT'));
   });
 });

@@ -139,8 +139,8 @@ export function testPreset(preset: Preset, structure: string, config: NaturalGra
     const whole = compiled(preset, options);
     await train(whole.model, 14);
     const first = compiled(preset, options);
-    // Saved while a refresh is under way, and once more after it.
-    for (const steps of [5, 7]) {
+    // Saved while refreshes are under way: the fourth, from step 4, and the fifth, from step 8.
+    for (const steps of [5, 9]) {
       await train(first.model, steps - first.optimizer.iterations, first.optimizer.iterations);
       let artifacts: tf.io.ModelArtifacts | undefined;
       const handler = tf.io.withSaveHandler((saved) => {
@@ -152,6 +152,36 @@ export function testPreset(preset: Preset, structure: string, config: NaturalGra
       await train(second, 14 - steps, steps);
       expect(weightsOf(second)).toEqual(weightsOf(whole.model));
     }
+  });
+
+  it('trains convolutions, embeddings and recurrent layers, the same way every time', async () => {
+    await tf.setBackend('cpu');
+    const initializer = (seed: number) => tf.initializers.glorotUniform({ seed });
+    const x = tf.tensor2d(
+      Float32Array.from({ length: 48 }, (_, i) => (i * i) % 7),
+      [8, 6],
+    );
+    const y = tf.oneHot(tf.tensor1d([0, 1, 2, 0, 1, 2, 0, 1], 'int32'), 3).toFloat();
+    const runs: Float32Array[][] = [];
+    for (let run = 0; run < 2; run++) {
+      const model = tf.sequential({
+        layers: [
+          tf.layers.embedding({
+            inputDim: 7, outputDim: 4, inputLength: 6, embeddingsInitializer: initializer(3),
+          }),
+          tf.layers.conv1d({ filters: 5, kernelSize: 3, activation: 'tanh', kernelInitializer: initializer(4) }),
+          tf.layers.simpleRNN({ units: 5, kernelInitializer: initializer(5), recurrentInitializer: initializer(6) }),
+          tf.layers.dense({ units: 3, activation: 'softmax', kernelInitializer: initializer(7) }),
+        ],
+      }); // prettier-ignore
+      const { optimizer } = compiled(preset, { learningRate: 0.05, refreshPeriod: 5, ...config }, model);
+      const losses: number[] = [];
+      for (let step = 0; step < 30; step++) losses.push((await model.trainOnBatch(x, y)) as number);
+      expect(losses[29]).toBeLessThan(0.6 * losses[0]);
+      expect(optimizer.stats().refreshFailures).toBe(0);
+      runs.push(weightsOf(model));
+    }
+    expect(runs[0]).toEqual(runs[1]);
   });
 
   it('adapts its damping by what it predicts of the loss', async () => {
