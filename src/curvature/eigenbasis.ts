@@ -9,7 +9,6 @@
 import type { FloatArray, Job, Report } from '../linalg/jobs';
 import {
   least,
-  rowsOf,
   variableSizes,
   type AverageStep,
   type BlockShape,
@@ -20,23 +19,27 @@ import {
   type Statistics,
 } from './block';
 import { EigenSide } from './eigenSide';
-import { allocate } from './factor';
+import { allocate, type Precision } from './factor';
 import type { KroneckerFactoredOptions } from './kroneckerFactored';
+import { momentPhases, type KroneckerMoments } from './kroneckerMoments';
 import { variableParts } from './layerMatrix';
 import { dotPhase, type Phase } from './phases';
+import type { WeightSharing } from './weightSharing';
 
-export class EigenbasisBlock implements CurvatureBlock {
+export class EigenbasisBlock implements CurvatureBlock, KroneckerMoments {
   readonly structure: string = 'Kronecker factored, exact damping';
   readonly shape: BlockShape;
   readonly needs: readonly Needs[] = [{ activations: true, outputGradients: true }];
   ready = false;
 
-  protected readonly input: EigenSide;
-  protected readonly output: EigenSide;
+  readonly input: EigenSide;
+  readonly output: EigenSide;
   /** Those of the kernel as tfjs holds it: its rows on the left. */
   protected readonly left: EigenSide;
   protected readonly right: EigenSide;
-  protected readonly bias: boolean;
+  readonly bias: boolean;
+  readonly weightSharing: WeightSharing;
+  readonly precision: Precision;
   protected readonly transposed: boolean;
   private readonly reason: string;
   /** The damping of the decomposition in use, and of the one being computed. */
@@ -51,6 +54,8 @@ export class EigenbasisBlock implements CurvatureBlock {
     this.shape = options.shape;
     this.bias = bias;
     this.transposed = options.transposed ?? false;
+    this.weightSharing = options.weightSharing ?? 'expand';
+    this.precision = precision;
     this.reason = options.reason ?? '';
     this.input = new EigenSide(inputSize + (bias ? 1 : 0), diagonalInput ? 'diagonal' : 'lower', precision);
     this.output = new EigenSide(outputSize, 'lower', precision);
@@ -60,15 +65,8 @@ export class EigenbasisBlock implements CurvatureBlock {
     this.fillHomogeneous();
   }
 
-  updatePhases([{ examples, activations, passes }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
-    const rows = activations!.reduce((sum, activation) => sum + rowsOf(activation), 0);
-    const phases = passes.map(({ weight, gradientScale, outputGradients }, pass): Phase => {
-      const share = (scale * weight * gradientScale ** 2) / examples;
-      const average = { decay: pass === 0 ? decay : 1, scale: share };
-      return { jobs: this.output.updateJobs(outputGradients!, false, average) };
-    });
-    phases[0].jobs.push(...this.input.updateJobs(activations!, this.bias, { decay, scale: scale / rows }));
-    return phases;
+  updatePhases([statistics]: Statistics[], average: AverageStep): Phase[] {
+    return momentPhases(this, statistics, average);
   }
 
   refreshPhases(lambda: number): Phase[] {

@@ -104,7 +104,7 @@ export class EigenvalueCorrectedBlock extends EigenbasisBlock {
     const { examples, passes } = statistics;
     const decay = average.decay === 0 ? 0 : runningDecay;
     const rotated = passes.map(({ scores }) => {
-      const score = allocate(this.moment instanceof Float32Array ? 'float32' : 'float64', this.moment.length);
+      const score = allocate(this.precision, this.moment.length);
       score.set(scores![0]);
       if (this.bias) score.set(scores![1], scores![0].length);
       const out = score.slice();

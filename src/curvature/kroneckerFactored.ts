@@ -18,9 +18,7 @@
  */
 import type { FloatArray, Job, Report } from '../linalg/jobs';
 import {
-  gradientRows,
   least,
-  rowsOf,
   variableSizes,
   type AverageStep,
   type BlockShape,
@@ -31,7 +29,8 @@ import {
 } from './block';
 import { Factor, type Precision } from './factor';
 import type { Phase } from './phases';
-import { reduceRows, type WeightSharing } from './weightSharing';
+import { momentPhases, type KroneckerMoments } from './kroneckerMoments';
+import type { WeightSharing } from './weightSharing';
 
 export interface KroneckerFactoredOptions {
   shape: BlockShape;
@@ -61,18 +60,18 @@ export interface KroneckerDampingOptions {
   dampingSplit?: 'pi' | 'equal' | 'exact';
 }
 
-export class KroneckerFactoredBlock implements CurvatureBlock {
+export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments {
   readonly structure: string;
   readonly shape: BlockShape;
   readonly needs = [{ activations: true, outputGradients: true }];
   ready = false;
 
-  private readonly input: Factor;
-  private readonly output: Factor;
-  private readonly bias: boolean;
+  readonly input: Factor;
+  readonly output: Factor;
+  readonly bias: boolean;
   private readonly transposed: boolean;
-  private readonly weightSharing: WeightSharing;
-  private readonly precision: Precision;
+  readonly weightSharing: WeightSharing;
+  readonly precision: Precision;
   private readonly dampingSplit: 'pi' | 'equal';
   private readonly reason: string;
   private lambda = 0;
@@ -93,24 +92,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock {
   }
 
   updatePhases([statistics]: Statistics[], average: AverageStep): Phase[] {
-    if (this.weightSharing === 'expand') return this.averagePhases(statistics, average);
-    const inputSize = this.input.size - (this.bias ? 1 : 0);
-    const reduced = reduceRows(statistics, inputSize, this.output.size, this.precision);
-    return [...reduced.phases, ...this.averagePhases(reduced.statistics, average)];
-  }
-
-  private averagePhases(
-    { examples, activations, passes }: Statistics,
-    { decay, scale }: AverageStep,
-  ): Phase[] {
-    const rows = activations!.reduce((sum, activation) => sum + rowsOf(activation), 0);
-    const phases = passes.map(({ weight, gradientScale, outputGradients }, pass): Phase => {
-      const share = (scale * weight * gradientScale ** 2) / examples;
-      const average = { decay: pass === 0 ? decay : 1, scale: share };
-      return { jobs: this.output.updateJobs(outputGradients!.map(gradientRows), false, average) };
-    });
-    phases[0].jobs.push(...this.input.updateJobs(activations!, this.bias, { decay, scale: scale / rows }));
-    return phases;
+    return momentPhases(this, statistics, average);
   }
 
   refreshPhases(lambda: number): Phase[] {

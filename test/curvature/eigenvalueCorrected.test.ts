@@ -217,9 +217,10 @@ describe.each(['cpu', 'reference'] as const)('EigenbasisBlock on the %s kernels'
     ['dense', sizes, {}],
     ['transposed', { ...sizes, bias: false, transposed: true }, {}],
     ['with a diagonal input factor', sizes, { diagonalInput: true }],
+    ['with one row per example', sizes, { weightSharing: 'reduce' }],
   ] as [string, LayerSizes, object][])('solves (A (x) G + lambda I) x = v exactly: %s', (_, layer, more) => {
     // Oracle: elimination with the dense Kronecker product of K-FAC's factors and lambda on its diagonal.
-    const batch = denseBatch(layer, { examples: 9, seed: 28 });
+    const batch = denseBatch(layer, { examples: 9, positions: 2, seed: 28 });
     const block = new EigenbasisBlock({ ...optionsOf(layer), ...more });
     const factored = new KroneckerFactoredBlock({ ...optionsOf(layer), ...more });
     feed(kernel, block, batch);

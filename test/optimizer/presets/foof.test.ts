@@ -18,10 +18,17 @@ describe('foof', () => {
   it('needs no predictive distribution, and makes no backward pass for one', async () => {
     await tf.setBackend('cpu');
     const warnings = jest.spyOn(console, 'warn').mockImplementation(() => {});
-    const w = tf.variable(tf.randomNormal([4, 2], 0, 1, 'float32', 1)) as tf.Variable<tf.Rank.R2>;
-    const { x } = { x: tf.randomNormal([5, 4], 0, 1, 'float32', 2) as tf.Tensor2D };
+    const w = tf.variable(tf.randomNormal<tf.Rank.R2>([4, 2], 0, 1, 'float32', 1));
+    const x = tf.randomNormal<tf.Rank.R2>([5, 4], 0, 1, 'float32', 2);
     const optimizer = foof({ fisher: 'sampled', strict: true, learningRate: 0.5 });
-    const loss = () => tf.tidy(() => x.matMul(w).cosh().mean().asScalar());
+    const loss = () =>
+      tf.tidy(() =>
+        x
+          .matMul(w as unknown as tf.Tensor2D)
+          .cosh()
+          .mean()
+          .asScalar(),
+      );
     const first = optimizer.minimize(loss, true, [w])!.dataSync()[0];
     for (let step = 0; step < 20; step++) optimizer.minimize(loss, false, [w]);
     expect(loss().dataSync()[0]).toBeLessThan(first);
