@@ -6,6 +6,11 @@ import { NaturalGradientOptimizer, type NaturalGradientConfig } from '../../../s
 import { randomInputs } from '../../support/denseNet';
 import { addOuterProduct } from '../../support/matrices';
 
+async function use(backend: string): Promise<void> {
+  await tf.setBackend(backend);
+  await tf.ready();
+}
+
 export type Preset = (config: NaturalGradientConfig) => NaturalGradientOptimizer;
 
 /** A classifier of 4 inputs into 3 classes, always with the same initial weights. */
@@ -69,11 +74,14 @@ async function train(model: tf.Sequential, steps: number, from = 0): Promise<num
  */
 export function testPreset(preset: Preset, structure: string, config: NaturalGradientConfig = {}): void {
   let warnings: jest.SpyInstance;
-  beforeEach(() => (warnings = jest.spyOn(console, 'warn').mockImplementation(() => {})));
+  beforeEach(async () => {
+    warnings = jest.spyOn(console, 'warn').mockImplementation(() => {});
+    await use('wasm');
+  });
   afterEach(() => warnings.mockRestore());
 
   it.each(['cpu', 'wasm'])('learns in fit on the %s backend, and says what it used', async (backend) => {
-    await tf.setBackend(backend);
+    await use(backend);
     const { model, optimizer } = compiled(preset, { learningRate: 0.1, ...config });
     const { x, y } = data(256);
     const how = { epochs: 8, batchSize: 32, shuffle: false, verbose: 0, yieldEvery: 'never' } as const;
@@ -155,7 +163,7 @@ export function testPreset(preset: Preset, structure: string, config: NaturalGra
   });
 
   it('trains convolutions, embeddings and recurrent layers, the same way every time', async () => {
-    await tf.setBackend('cpu');
+    await use('cpu');
     const initializer = (seed: number) => tf.initializers.glorotUniform({ seed });
     const x = tf.tensor2d(
       Float32Array.from({ length: 48 }, (_, i) => (i * i) % 7),
@@ -218,7 +226,7 @@ export async function firstStep(
   config: NaturalGradientConfig = {},
   steps = 1,
 ): Promise<FirstStep> {
-  await tf.setBackend('cpu');
+  await use('cpu');
   const kernelInitializer = tf.initializers.glorotUniform({ seed: 5 });
   const model = tf.sequential({
     layers: [tf.layers.dense({ units: 3, activation: 'softmax', inputShape: [4], kernelInitializer })],
