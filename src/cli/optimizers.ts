@@ -4,14 +4,18 @@ import { NatgradError } from '../errors';
 import {
   blockDiagonal,
   blockTridiagonal,
+  diagonalFisher,
+  ekfac,
   exactNaturalGradient,
+  foof,
   kfac,
+  quasiDiagonal,
   seng,
   shampoo,
   singd,
   tengrad,
+  unitWise,
 } from '../optimizer/presets/index';
-import { diagonalFisher, ekfac, foof, kfac, quasiDiagonal, unitWise } from '../optimizer/presets/index';
 import { radam } from '../optimizer/radam';
 
 /** What can be set from the command line. An optimizer takes those that its defaults name. */
@@ -28,6 +32,17 @@ interface Preset {
   grid: number[];
   create: (settings: Required<OptimizerSettings>, seed: number) => tf.Optimizer;
 }
+
+type Natural = (config: Required<OptimizerSettings> & { seed: number }) => tf.Optimizer;
+
+/** A preset of natgrad, which takes a damping and a momentum. */
+function natural(create: Natural, defaults: Required<OptimizerSettings>, grid: number[]): Preset {
+  return { defaults, grid, create: (settings, seed) => create({ ...settings, seed }) };
+}
+
+const asKfac = { learningRate: 0.03, momentum: 0.9, damping: 0.05 };
+const fine = [0.01, 0.02, 0.03, 0.05];
+const coarse = [0.03, 0.1, 0.3, 1];
 
 /** The optimizers the command line knows, by name. */
 export const presets: Record<string, Preset> = {
@@ -51,70 +66,23 @@ export const presets: Record<string, Preset> = {
     grid: [0.001, 0.003, 0.01, 0.03],
     create: ({ learningRate }) => radam({ learningRate }),
   },
-  kfac: {
-    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
-    grid: [0.01, 0.02, 0.03, 0.05],
-    create: (settings, seed) => kfac({ ...settings, seed }),
-  },
-  blockTridiagonal: {
-    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
-    grid: [0.01, 0.02, 0.03, 0.05],
-    create: (settings, seed) => blockTridiagonal({ ...settings, seed }),
-  },
-  shampoo: {
-    defaults: { learningRate: 0.01, momentum: 0.9, damping: 1e-3 },
-    grid: [0.003, 0.01, 0.03, 0.1],
-    create: (settings, seed) => shampoo({ ...settings, seed }),
-  },
-  singd: {
-    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
-    grid: [0.01, 0.02, 0.03, 0.05],
-    create: (settings, seed) => singd({ ...settings, seed }),
-  },
-  exactNaturalGradient: {
-    defaults: { learningRate: 0.1, momentum: 0.9, damping: 1 },
-    grid: [0.03, 0.1, 0.3],
-    create: (settings, seed) => exactNaturalGradient({ ...settings, seed }),
-  },
-  blockDiagonal: {
-    defaults: { learningRate: 0.1, momentum: 0.9, damping: 1 },
-    grid: [0.03, 0.1, 0.3],
-    create: (settings, seed) => blockDiagonal({ ...settings, seed }),
-  },
-  tengrad: {
-    defaults: { learningRate: 1, momentum: 0.9, damping: 10 },
-    grid: [0.1, 0.3, 1, 3],
-    create: (settings, seed) => tengrad({ ...settings, seed }),
-  },
-  seng: {
-    defaults: { learningRate: 1, momentum: 0.9, damping: 10 },
-    grid: [0.1, 0.3, 1, 3],
-    create: (settings, seed) => seng({ ...settings, seed }),
-  ekfac: {
-    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
-    grid: [0.01, 0.02, 0.03, 0.05],
-    create: (settings, seed) => ekfac({ ...settings, seed }),
-  },
-  unitWise: {
-    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
-    grid: [0.01, 0.02, 0.03, 0.05],
-    create: (settings, seed) => unitWise({ ...settings, seed }),
-  },
-  quasiDiagonal: {
-    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
-    grid: [0.01, 0.02, 0.03, 0.05],
-    create: (settings, seed) => quasiDiagonal({ ...settings, seed }),
-  },
-  diagonalFisher: {
-    defaults: { learningRate: 0.03, momentum: 0.9, damping: 0.05 },
-    grid: [0.01, 0.02, 0.03, 0.05],
-    create: (settings, seed) => diagonalFisher({ ...settings, seed }),
-  },
-  foof: {
-    defaults: { learningRate: 0.1, momentum: 0.9, damping: 1 },
-    grid: [0.03, 0.1, 0.3],
-    create: (settings, seed) => foof({ ...settings, seed }),
-  },
+  kfac: natural(kfac, asKfac, fine),
+  ekfac: natural(ekfac, asKfac, fine),
+  blockTridiagonal: natural(blockTridiagonal, asKfac, fine),
+  unitWise: natural(unitWise, asKfac, fine),
+  quasiDiagonal: natural(quasiDiagonal, asKfac, fine),
+  diagonalFisher: natural(diagonalFisher, asKfac, fine),
+  exactNaturalGradient: natural(
+    exactNaturalGradient,
+    { learningRate: 0.1, momentum: 0.9, damping: 1 },
+    coarse,
+  ),
+  blockDiagonal: natural(blockDiagonal, { learningRate: 0.1, momentum: 0.9, damping: 1 }, coarse),
+  tengrad: natural(tengrad, { learningRate: 1, momentum: 0.9, damping: 10 }, coarse),
+  seng: natural(seng, { learningRate: 1, momentum: 0.9, damping: 10 }, coarse),
+  foof: natural(foof, { learningRate: 0.1, momentum: 0.9, damping: 1 }, coarse),
+  shampoo: natural(shampoo, { learningRate: 0.01, momentum: 0.9, damping: 1e-3 }, coarse),
+  singd: natural(singd, asKfac, fine),
 };
 
 /** @throws NatgradError ERR_NATGRAD_ARGUMENT if there is no such optimizer. */

@@ -22,7 +22,6 @@ import { InputFactoredBlock } from './inputFactored';
 import { KroneckerFactoredBlock, type KroneckerDampingOptions } from './kroneckerFactored';
 import { count, oneOf } from './optionChecks';
 import { QuasiDiagonalBlock } from './quasiDiagonal';
-import { RecurrentBlock } from './recurrent';
 import { unitWiseBlock, type UnitWiseOptions } from './unitWiseLayer';
 import { shapeOf, type Structure } from './structure';
 import { requireTransition, type Transition } from './transition';
@@ -111,20 +110,19 @@ const recurrent: Structure<RecurrentOwn> = {
 export const structures = {
   blockDiagonal,
   blockTridiagonal,
-  kroneckerFactored,
-  eigenvalueCorrected,
-  unitWise,
-  quasiDiagonal,
-  diagonalFisher,
-  foof,
   diagonal,
+  diagonalFisher,
+  eigenvalueCorrected,
+  foof,
   full,
   kroneckerFactored,
+  quasiDiagonal,
   recurrent,
   seng,
   shampoo,
   singd,
   tengrad,
+  unitWise,
 };
 
 type Structures = typeof structures;

@@ -10,7 +10,6 @@ export { tengrad } from './tengrad';
 export { diagonalFisher } from './diagonalFisher';
 export { ekfac } from './ekfac';
 export { foof } from './foof';
-export { kfac } from './kfac';
 export { quasiDiagonal } from './quasiDiagonal';
 export { trustRegion, type TrustRegionConfig } from './trustRegion';
 export { unitWise } from './unitWise';
