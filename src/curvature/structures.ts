@@ -3,8 +3,6 @@ import { NatgradError } from '../errors';
 import { blockTridiagonal } from './chain';
 import { DiagonalBlock } from './diagonal';
 import { blockDiagonal, full, seng, tengrad } from './exactStructures';
-import { factoredOptions, whyNotKroneckerFactored } from './factoredLayer';
-import { KroneckerFactoredBlock } from './kroneckerFactored';
 import { RecurrentBlock } from './recurrent';
 import { shampoo } from './shampooStructure';
 import { singd } from './singdStructure';
