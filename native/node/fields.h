@@ -54,14 +54,14 @@ class Fields {
   double number(const char* name) const {
     const double value = readNumber(env_, get(name), at(name));
     if (!std::isfinite(value)) {
-      fail(env_, errNotFinite, at(name)() + " must be finite, got " + (std::isnan(value) ? "NaN" : "Infinity"));
+      fail(env_, errNotFinite, at(name)() + " must be finite, got " + describe(env_, get(name)));
     }
     return value;
   }
 
   double nonNegative(const char* name) const {
     const double value = number(name);
-    if (value < 0) fail(env_, errArgument, at(name)() + " must not be negative, got " + std::to_string(value));
+    if (value < 0) fail(env_, errArgument, at(name)() + " must not be negative, got " + describe(env_, get(name)));
     return value;
   }
 

@@ -5,6 +5,7 @@ import { report } from './report';
 /** `scale left right + keep out`, for every matrix of a stack. */
 export function product(job: ProductJob): Report {
   const { rows, inner, columns, count = 1, scale, keep, out } = job;
+  if (out.length === 0) return report();
   const matrix = (stack: FloatArray, k: number, height: number, width: number, transposed = false) => {
     const held = stack.subarray(k * height * width, (k + 1) * height * width);
     return transposed ? transpose(held, width, height) : held;

@@ -6,6 +6,7 @@ import { explicitRows } from './rows';
 /** Per example the sum over its rows of `[x; 1] g'`. */
 export function scores(job: ScoresJob): Report {
   const { outputGradient, examples, homogeneous, scale, keep, out } = job;
+  if (out.length === 0) return report();
   const { values, rows, columns } = explicitRows(job.activation);
   const outputs = outputGradient.columns;
   const size = columns + Number(homogeneous);
@@ -27,9 +28,11 @@ export function scores(job: ScoresJob): Report {
 /** Per unit j the second moment of the rows `[x; 1]` weighted with `g_j^2`, into a moving average. */
 export function unitFactors(job: UnitFactorsJob): Report {
   const { inputs, homogeneous, decay, factors, size, count } = job;
+  if (inputs.some((input) => !allFinite(input.data) || !allFinite(input.gradients)))
+    return failure('notFinite');
+  if (factors.length === 0) return report();
   const sums = new Float64Array(factors.length);
   for (const input of inputs) {
-    if (!allFinite(input.data) || !allFinite(input.gradients)) return failure('notFinite');
     const { values, rows, columns } = explicitRows(input);
     const x = (r: number, i: number) => (homogeneous && i === columns ? 1 : values[r * columns + i]);
     for (let r = 0; r < rows; r++) {
