@@ -35,7 +35,9 @@ export function product(a: FloatArray, b: FloatArray, m: number, k: number, n: n
 }
 
 export function transpose(a: FloatArray, m: number, n: number): Float64Array {
-  return Float64Array.from({ length: m * n }, (_, k) => a[(k % m) * n + Math.floor(k / m)]);
+  const out = new Float64Array(m * n);
+  for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) out[j * m + i] = a[i * n + j];
+  return out;
 }
 
 export function minusIdentity(a: Float64Array, n: number): Float64Array {
