@@ -3,35 +3,12 @@
 #include "check.h"
 #include "core/patches.h"
 #include "gallery.h"
+#include "rowsOf.h"
 
 using namespace natgrad;
 using namespace natgrad::test;
 
 namespace {
-
-template <class T>
-std::vector<T> normal(int64_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<double> distribution;
-  std::vector<T> x;
-  for (int64_t i = 0; i < count; ++i) x.push_back(static_cast<T>(distribution(random)));
-  return x;
-}
-
-// One patch value straight from the definition of the convolution.
-template <class T>
-T patchValue(const std::vector<T>& x, const ConvGeometry& g, int64_t patch, int64_t element) {
-  const int64_t channel = element % g.channels;
-  const int64_t kw = element / g.channels % g.kernelWidth;
-  const int64_t kh = element / g.channels / g.kernelWidth;
-  const int64_t ow = patch % g.outWidth;
-  const int64_t oh = patch / g.outWidth % g.outHeight;
-  const int64_t image = patch / g.outWidth / g.outHeight;
-  const int64_t row = oh * g.strideHeight + kh * g.dilationHeight - g.padTop;
-  const int64_t column = ow * g.strideWidth + kw * g.dilationWidth - g.padLeft;
-  if (row < 0 || row >= g.inHeight || column < 0 || column >= g.inWidth) return 0;
-  return x[static_cast<size_t>(((image * g.inHeight + row) * g.inWidth + column) * g.channels + channel)];
-}
 
 // Geometries for every stride, padding and dilation up to 2, as far as the window fits.
 std::vector<ConvGeometry> geometries() {
@@ -93,10 +70,7 @@ void checkPatches() {
   for (const ConvGeometry& g : geometries()) {
     const std::vector<T> x = normal<T>(g.batch * g.inHeight * g.inWidth * g.channels, 1);
     const int64_t columns = g.patchSize();
-    std::vector<T> rows;
-    for (int64_t p = 0; p < g.patches(); ++p) {
-      for (int64_t e = 0; e < columns; ++e) rows.push_back(patchValue(x, g, p, e));
-    }
+    const std::vector<T> rows = patchRows(x, g);
     const int64_t stride = columns + 2;
     std::vector<T> formed(static_cast<size_t>(g.patches() * stride), T(9));
     const int64_t half = g.patches() / 2;

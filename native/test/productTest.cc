@@ -1,3 +1,4 @@
+#include <cmath>
 #include <string>
 
 #include "check.h"
@@ -87,6 +88,44 @@ TEST("a Kronecker product is left V right for every form of the factors, with th
   }
 }
 
+TEST("a full factor may be held as its transpose") {
+  const int64_t m = 17;
+  const int64_t n = 20;
+  const std::vector<double> left = numbers(m * m, 19);
+  const std::vector<double> right = numbers(n * n, 20);
+  const std::vector<double> v = numbers(m * n, 21);
+  const auto transposed = [](const std::vector<double>& a, int64_t size) {
+    std::vector<double> result(a.size());
+    for (int64_t i = 0; i < size; ++i) {
+      for (int64_t j = 0; j < size; ++j) result[static_cast<size_t>(j * size + i)] = a[static_cast<size_t>(i * size + j)];
+    }
+    return result;
+  };
+  const std::vector<double> leftHeld = transposed(left, m);
+  const std::vector<double> rightHeld = transposed(right, n);
+  const auto multiply = [&](bool transposeLeft, bool transposeRight, bool apart) {
+    std::vector<double> out(v.size());
+    const double* lastInput = v.data() + (m - 1) * n;
+    double* lastOut = out.data() + (m - 1) * n;
+    runOne<double>(KroneckerJob<double>{transposeLeft ? leftHeld.data() : left.data(), m, MatrixForm::full,
+                                        transposeRight ? rightHeld.data() : right.data(), n, MatrixForm::full, v.data(),
+                                        apart ? lastInput : nullptr, out.data(), apart ? lastOut : nullptr,
+                                        transposeLeft, transposeRight});
+    return out;
+  };
+  const std::vector<double> expected = multiply(false, false, false);
+  for (const bool transposeLeft : {false, true}) {
+    for (const bool transposeRight : {false, true}) {
+      for (const bool apart : {false, true}) {
+        const std::vector<double> out = multiply(transposeLeft, transposeRight, apart);
+        double error = 0;
+        for (size_t i = 0; i < out.size(); ++i) error = std::max(error, std::fabs(out[i] - expected[i]));
+        CHECK_THAT(error < 1e-12, std::to_string(error));
+      }
+    }
+  }
+}
+
 TEST("a product large enough to be done in parts has every row in its place, with the last row together or apart") {
   // Left and right factors I + u u' and I + w w' of 600 and 310: out = (V + u (u'V)) (I + w w') by its terms.
   const int64_t m = 600;
@@ -165,6 +204,82 @@ TEST("scale multiplies by the diagonal and returns the inner product, at every l
       dot += x[i] * x[i] * d[i];
     }
     CHECK(std::fabs(report.dot - dot) < 1e-12);
+  }
+}
+
+TEST("a product is left right, of every size and stack, transposed or not, on both sides of its parts") {
+  struct Size {
+    int64_t rows, inner, columns, count;
+  };
+  // 1e7 operations and 64 rows or columns for each part, in the last four.
+  for (const Size s : {Size{1, 1, 1, 1}, Size{3, 4, 5, 1}, Size{5, 7, 1, 1}, Size{1, 7, 5, 1}, Size{4, 0, 3, 2},
+                       Size{7, 9, 8, 20}, Size{127, 300, 130, 1}, Size{400, 150, 170, 1}, Size{170, 150, 403, 1},
+                       Size{60, 60, 60, 47}}) {
+    const std::vector<double> left = numbers(s.count * s.rows * s.inner, 14);
+    const std::vector<double> right = numbers(s.count * s.inner * s.columns, 15);
+    const std::vector<double> before = numbers(s.count * s.rows * s.columns, 16);
+    for (const bool transposeLeft : {false, true}) {
+      for (const bool transposeRight : {false, true}) {
+        // With nothing to keep, a NaN in `out` must not be read.
+        const double keep = transposeLeft ? 0 : 0.25;
+        std::vector<double> out = transposeLeft ? std::vector<double>(before.size(), std::nan("")) : before;
+        const ProductJob<double> job{left.data(),    right.data(), s.rows, s.inner,    s.columns, transposeLeft,
+                                     transposeRight, -2,           keep,   out.data(), s.count};
+        CHECK(runOne<double>(job, 3).status == Status::ok);
+        double error = 0;
+        for (int64_t at = 0; at < s.count * s.rows * s.columns; ++at) {
+          const int64_t k = at / (s.rows * s.columns);
+          const int64_t i = at / s.columns % s.rows;
+          const int64_t j = at % s.columns;
+          double sum = transposeLeft ? 0 : keep * before[static_cast<size_t>(at)];
+          for (int64_t l = 0; l < s.inner; ++l) {
+            const int64_t a = k * s.rows * s.inner + (transposeLeft ? l * s.rows + i : i * s.inner + l);
+            const int64_t b = k * s.inner * s.columns + (transposeRight ? j * s.inner + l : l * s.columns + j);
+            sum -= 2 * left[static_cast<size_t>(a)] * right[static_cast<size_t>(b)];
+          }
+          const double difference = std::fabs(out[static_cast<size_t>(at)] - sum);
+          error = std::isnan(difference) ? difference : std::max(error, difference);
+        }
+        // Sums of at most 300 terms of size one.
+        CHECK_THAT(error < 1e-12, std::to_string(error));
+      }
+    }
+  }
+}
+
+TEST("products of nothing are nothing, however many") {
+  const int64_t many = INT32_MAX;
+  for (const int64_t columns : {int64_t{0}, many}) {
+    const ProductJob<float> job{nullptr, nullptr, 0, 0, columns, false, false, 1, 0, nullptr, many};
+    CHECK(runOne<float>(job).status == Status::ok);
+  }
+}
+
+TEST("elementwise multiplies and divides by the shifted operand, in either's place, at every length") {
+  for (int64_t n = 0; n < 70; ++n) {
+    const std::vector<double> x = numbers(n, 17);
+    std::vector<double> y = numbers(n, 18);
+    for (double& value : y) value = std::fabs(value);
+    for (const Elementwise how : {Elementwise::multiply, Elementwise::divide}) {
+      for (const int place : {0, 1, 2}) {
+        std::vector<double> left = x;
+        std::vector<double> right = y;
+        std::vector<double> apart(x.size());
+        std::vector<double>& out = place == 0 ? apart : place == 1 ? left : right;
+        const Report report =
+            runOne<double>(ElementwiseJob<double>{how, left.data(), right.data(), 0.5, out.data(), n});
+        double dot = 0;
+        for (size_t i = 0; i < x.size(); ++i) {
+          const double expected = how == Elementwise::multiply ? x[i] * (y[i] + 0.5) : x[i] / (y[i] + 0.5);
+          CHECK(out[i] == expected);
+          dot += x[i] * expected;
+        }
+        CHECK(std::fabs(report.dot - dot) < 1e-12);
+      }
+    }
+    double dot = 0;
+    for (size_t i = 0; i < x.size(); ++i) dot += x[i] * y[i];
+    CHECK(std::fabs(runOne<double>(DotJob<double>{x.data(), y.data(), n}).dot - dot) < 1e-12);
   }
 }
 

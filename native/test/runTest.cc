@@ -167,7 +167,7 @@ struct Mixture {
     const std::vector<int64_t> sizes{10, 64, 90};
     // No vector moves once a job points to it.
     matrices.reserve(sizes.size() + 2);
-    outs.reserve(4 * sizes.size() + 3);
+    outs.reserve(4 * sizes.size() + 7);
     for (const int64_t n : sizes) {
       matrices.push_back(lowerOf<float>(withSpectrum(geometric(n, 1e3), 1), n));
       const float* m = matrices.back().data();
@@ -190,7 +190,7 @@ struct Mixture {
     return std::vector<float>(a.begin(), a.end());
   }
 
-  // Products and a factor that are large enough to be done in parts.
+  // Products and statistics that are large enough to be done in parts.
   void addParts() {
     const int64_t m = 600;
     const int64_t n = 310;
@@ -210,6 +210,15 @@ struct Mixture {
     jobs.push_back(TypedJob<float>(
         KroneckerJob<float>{left, m, MatrixForm::full, right, n, MatrixForm::lower, v, lastInput, apart, lastOut}));
     jobs.push_back(TypedJob<float>(FactorJob<float>{{{left, m, m, false, {}, 0.1}}, true, 0.9, factor, m + 1}));
+    const Rows<float> rows{left, 1000, 64, false, {}};
+    float* product = output(m * n);
+    float* stack = output(10 * 100 * 300);
+    float* scores = output(100 * 65 * 80);
+    float* factors = output(80 * 65 * 65);
+    jobs.push_back(TypedJob<float>(ProductJob<float>{left, v, m, m, n, true, true, 1, 0, product}));
+    jobs.push_back(TypedJob<float>(ProductJob<float>{left, v, 100, 100, 300, false, false, 1, 0, stack, 10}));
+    jobs.push_back(TypedJob<float>(ScoresJob<float>{rows, left, 80, 100, true, 1, 0, scores}));
+    jobs.push_back(TypedJob<float>(UnitFactorsJob<float>{{{rows, 1, left}}, true, 0, factors, 65, 80}));
   }
 
   float* output(int64_t size) {

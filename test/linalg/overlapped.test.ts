@@ -33,6 +33,9 @@ function everyJob(dtype: Dtype): { phases: Job[][]; outputs: FloatArray[] } {
   const [inverse, root, values, vectors] = [zeros(n * n), zeros(m * m), zeros(m), zeros(m * m)];
   const [diagonalInverse, direction, scaled] = [zeros(m), zeros(n * m), zeros(m)];
   const [weights, velocity, combined] = [array(n * m), array(n * m), zeros(m)];
+  const [perExample, units, gram] = [zeros(25 * n * 2), zeros(3 * m * m), zeros(m * m)];
+  const [scaledBack, squares] = [zeros(n * m), zeros(m)];
+  const activation = { data: array(50 * (n - 1)), rows: 50, columns: n - 1 };
   const damped = { damping: 0.1 };
   const phases: Job[][] = [
     [
@@ -61,6 +64,25 @@ function everyJob(dtype: Dtype): { phases: Job[][]; outputs: FloatArray[] } {
         decay: 0,
         factor: diagonal,
       },
+      {
+        op: 'scores',
+        activation,
+        outputGradient: { data: array(50 * 2), rows: 50, columns: 2 },
+        examples: 25,
+        homogeneous: true,
+        scale: 0.5,
+        keep: 0,
+        out: perExample,
+      },
+      {
+        op: 'unitFactors',
+        inputs: [{ data: array(50 * m), rows: 50, columns: m, scale: 0.02, gradients: array(50 * 3) }],
+        homogeneous: false,
+        decay: 0.5,
+        factors: units,
+        size: m,
+        count: 3,
+      },
     ],
     [
       {
@@ -84,6 +106,18 @@ function everyJob(dtype: Dtype): { phases: Job[][]; outputs: FloatArray[] } {
       },
       { op: 'eigh', matrix: small, size: m, values, vectors },
       { op: 'diagonalInverse', diagonal, ...damped, out: diagonalInverse },
+      {
+        op: 'product',
+        left: units.subarray(0, m * m),
+        right: units.subarray(m * m, 2 * m * m),
+        rows: m,
+        inner: m,
+        columns: m,
+        transposeRight: true,
+        scale: 0.5,
+        keep: 0,
+        out: gram,
+      },
     ],
     [
       {
@@ -100,6 +134,26 @@ function everyJob(dtype: Dtype): { phases: Job[][]; outputs: FloatArray[] } {
         outLast: direction.subarray((n - 1) * m),
       },
       { op: 'scale', diagonal: diagonalInverse, input: array(m), out: scaled },
+      {
+        op: 'kronecker',
+        left: inverse,
+        leftSize: n,
+        leftForm: 'full',
+        right: vectors,
+        rightSize: m,
+        rightForm: 'full',
+        rightTransposed: true,
+        input: array(n * m),
+        out: scaledBack,
+      },
+      {
+        op: 'elementwise',
+        how: 'divide',
+        left: gram.subarray(0, m),
+        right: diagonal,
+        offset: 0.5,
+        out: squares,
+      },
     ],
     [
       { op: 'update', weights, direction, velocity, momentum: 0.9, step: -0.1, shrink: 0.99 },
@@ -111,6 +165,7 @@ function everyJob(dtype: Dtype): { phases: Job[][]; outputs: FloatArray[] } {
         ],
         out: combined,
       },
+      { op: 'dot', left: scaledBack, right: direction },
     ],
   ];
   return {
@@ -129,6 +184,11 @@ function everyJob(dtype: Dtype): { phases: Job[][]; outputs: FloatArray[] } {
       weights,
       velocity,
       combined,
+      perExample,
+      units,
+      gram,
+      scaledBack,
+      squares,
     ],
   };
 }
@@ -142,7 +202,7 @@ describe.each(['cpu', 'reference'] as const)('submitted work on %s', (backend) =
     const later = everyJob(dtype);
     const promised = everyJob(dtype);
     const reports = run(now.phases);
-    expect(reports.flat().map(({ status }) => status)).toEqual(Array(11).fill('ok'));
+    expect(reports.flat().map(({ status }) => status)).toEqual(Array(17).fill('ok'));
     const pending = submit(later.phases);
     expect(pending.wait()).toEqual(reports);
     expect(pending.wait()).toEqual(reports);
@@ -190,6 +250,67 @@ describe.each(['cpu', 'reference'] as const)('submitted work on %s', (backend) =
     data.fill(100);
     pending.wait();
     expect(Array.from(factor)).toEqual([10, 0, 14, 20]);
+  });
+
+  it('copies the inputs of scores and unit factors before submit returns', () => {
+    const x = new Float32Array([1, 2, 3, 4]);
+    const g = new Float32Array([5, 6]);
+    const [out, factors] = [new Float32Array(4), new Float32Array(4)];
+    const rows = { rows: 2, columns: 2 };
+    const pending = submit([
+      [
+        {
+          op: 'scores',
+          activation: { data: x, ...rows },
+          outputGradient: { data: g, rows: 2, columns: 1 },
+          examples: 2,
+          homogeneous: false,
+          scale: 1,
+          keep: 0,
+          out,
+        },
+        {
+          op: 'unitFactors',
+          inputs: [{ data: x, ...rows, scale: 1, gradients: g }],
+          homogeneous: false,
+          decay: 0,
+          factors,
+          size: 2,
+          count: 1,
+        },
+      ],
+    ]);
+    x.fill(100);
+    g.fill(100);
+    pending.wait();
+    expect(Array.from(out)).toEqual([5, 10, 18, 24]);
+    // 25 [1 2]'[1 2] + 36 [3 4]'[3 4].
+    expect(Array.from(factors)).toEqual([349, 0, 482, 676]);
+  });
+
+  it('does not copy the inputs of scores that an earlier phase of the same work writes', () => {
+    const [x, g, out] = [new Float64Array(2), new Float64Array(1), new Float64Array(2)];
+    const write = (values: number[], to: FloatArray): Job => ({
+      op: 'combine',
+      terms: [{ data: Float64Array.from(values), scale: 1 }],
+      out: to,
+    });
+    submit([
+      [write([3, 4], x), write([5], g)],
+      [
+        {
+          op: 'scores',
+          activation: { data: x, rows: 1, columns: 2 },
+          outputGradient: { data: g, rows: 1, columns: 1 },
+          examples: 1,
+          homogeneous: false,
+          scale: 1,
+          keep: 0,
+          out,
+        },
+      ],
+    ]).wait();
+    expect(Array.from(out)).toEqual([15, 20]);
   });
 
   it('does not copy a factor input that an earlier phase of the same work writes', () => {
