@@ -116,9 +116,8 @@ FactorParts<T>::FactorParts(const Backend& backend, const FactorJob<T>& job)
 template <class T>
 bool FactorParts<T>::inputsAreFinite() {
   std::call_once(examined_, [this] {
-    finite_ = std::all_of(job_.inputs.begin(), job_.inputs.end(), [this](const FactorInput<T>& input) {
-      return isFinite(ops_, input);
-    });
+    finite_ = std::all_of(job_.inputs.begin(), job_.inputs.end(),
+                          [this](const FactorInput<T>& input) { return isFinite(ops_, input); });
   });
   return finite_;
 }
@@ -153,7 +152,8 @@ template <class T>
 Report compute(const Backend& backend, const DiagonalFactorJob<T>& job) {
   const Operations<T>& ops = operations<T>(backend);
   for (const DiagonalFactorInput<T>& input : job.inputs) {
-    if (input.data != nullptr && ops.firstNonFinite(input.data, input.rows * job.size) >= 0) return failure(Status::notFinite);
+    if (input.data != nullptr && ops.firstNonFinite(input.data, input.rows * job.size) >= 0)
+      return failure(Status::notFinite);
   }
   Buffer<double> totals(job.size);
   Buffer<T> sums(job.size);

@@ -37,9 +37,9 @@ void ProductParts<T>::multiply(int64_t i, int64_t top, int64_t bottom, int64_t f
   const T* left = job_.left + i * rows * inner + top * (job_.transposeLeft ? 1 : inner);
   const T* right = job_.right + i * inner * columns + first * (job_.transposeRight ? inner : 1);
   T* out = job_.out + i * rows * columns + top * columns + first;
-  ops_.gemm(job_.transposeLeft, job_.transposeRight, bottom - top, last - first, inner, static_cast<T>(job_.scale), left,
-            job_.transposeLeft ? rows : inner, right, job_.transposeRight ? inner : columns, static_cast<T>(job_.keep),
-            out, columns);
+  ops_.gemm(job_.transposeLeft, job_.transposeRight, bottom - top, last - first, inner, static_cast<T>(job_.scale),
+            left, job_.transposeLeft ? rows : inner, right, job_.transposeRight ? inner : columns,
+            static_cast<T>(job_.keep), out, columns);
 }
 
 template <class T>

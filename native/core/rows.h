@@ -52,8 +52,8 @@ int64_t panelElements(const Rows<T>& x, int64_t rows) {
   return formsPatches(x) ? columnCount(x) * std::min(panelRows(x), rows) : 0;
 }
 
-// Calls `add` with the address of every panel of the rows [begin, end), the number of its first row and how many it has.
-// `memory` holds panelElements(x, end - begin).
+// Calls `add` with the address of every panel of the rows [begin, end), the number of its first row and how many it
+// has. `memory` holds panelElements(x, end - begin).
 template <class T, class Add>
 void eachPanel(const Rows<T>& x, int64_t begin, int64_t end, T* memory, const Add& add) {
   const int64_t columns = columnCount(x);

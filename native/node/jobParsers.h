@@ -1,4 +1,5 @@
-// How each kind of job is read from the fields of its object. An `op` of src/linalg/jobs.ts has the function of its name.
+// How each kind of job is read from the fields of its object. An `op` of src/linalg/jobs.ts has the function of its
+// name.
 #pragma once
 
 #include "core/jobs.h"

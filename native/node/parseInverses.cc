@@ -49,13 +49,14 @@ TypedJob<T> parseDiagonalInverse(Fields& job) {
 
 template <class T>
 TypedJob<T> parseInverseRoot(Fields& job) {
-  static constexpr std::pair<const char*, RootMethod> methods[] = {{"auto", RootMethod::automatic},
-                                                                   {"denmanBeavers", RootMethod::denmanBeavers},
-                                                                   {"eigen", RootMethod::eigen},
-                                                                   {"newtonSchulzMinimax", RootMethod::newtonSchulzMinimax},
-                                                                   {"newtonSchulz", RootMethod::newtonSchulz},
-                                                                   {"coupledNewton", RootMethod::coupledNewton},
-                                                                   {"contour", RootMethod::contour}};
+  static constexpr std::pair<const char*, RootMethod> methods[] = {
+      {"auto", RootMethod::automatic},
+      {"denmanBeavers", RootMethod::denmanBeavers},
+      {"eigen", RootMethod::eigen},
+      {"newtonSchulzMinimax", RootMethod::newtonSchulzMinimax},
+      {"newtonSchulz", RootMethod::newtonSchulz},
+      {"coupledNewton", RootMethod::coupledNewton},
+      {"contour", RootMethod::contour}};
   InverseRootJob<T> result{};
   result.size = job.matrixSize("size");
   result.matrix = job.input<T>("matrix", result.size * result.size);

@@ -19,8 +19,9 @@ TypedJob<T> parseKronecker(Fields& job) {
     matrix = job.input<T>(name, diagonal ? size : size * size);
     transposed = job.optionalFlag(transposedName);
     if (transposed && form != MatrixForm::full) {
-      job.complain(errArgument, transposedName,
-                   std::string(" goes with a full matrix, but ") + formName + " is '" + (diagonal ? "diagonal'" : "lower'"));
+      job.complain(
+          errArgument, transposedName,
+          std::string(" goes with a full matrix, but ") + formName + " is '" + (diagonal ? "diagonal'" : "lower'"));
     }
   };
   side("leftForm", "leftSize", "left", "leftTransposed", result.leftForm, result.leftSize, result.left,

@@ -30,8 +30,10 @@ TypedJob<T> parseRationalFactor(Fields& job) {
     std::tie(input.activation, length) = fields.array<T>("activation", -1, Mode::copied);
     input.rows = length / period;
     if (length % period != 0 || input.rows % result.examples != 0) {
-      fields.complain(errShape, "activation", " has " + std::to_string(length) + " elements, which are not so many of groups times inner for each of " +
-                                                  std::to_string(result.examples) + " examples");
+      fields.complain(errShape, "activation",
+                      " has " + std::to_string(length) +
+                          " elements, which are not so many of groups times inner for each of " +
+                          std::to_string(result.examples) + " examples");
     }
     input.gradient = fields.array<T>("gradient", length, Mode::copied).first;
     input.numerator = fields.array<T>("numerator", layout.groups * layout.numeratorSize, Mode::copied).first;

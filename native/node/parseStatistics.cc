@@ -20,7 +20,8 @@ ConvGeometry parseGeometry(Fields& input) {
   const auto axis = [&](const char* inName, const char* kernelName, const char* strideName, const char* dilationName,
                         const char* padName, const char* outName) {
     const int64_t in = fields.integer(inName, 1, maxLength), kernel = fields.integer(kernelName, 1, maxLength);
-    const int64_t stride = fields.integer(strideName, 1, maxLength), dilation = fields.integer(dilationName, 1, maxLength);
+    const int64_t stride = fields.integer(strideName, 1, maxLength),
+                  dilation = fields.integer(dilationName, 1, maxLength);
     const int64_t pad = fields.integer(padName, 0, maxLength), out = fields.integer(outName, 1, maxLength);
     const int64_t extent = (kernel - 1) * dilation + 1;  // < 2^62: both factors are below 2^31
     // What pads the far side is not told; a whole input's length of it is taken for a mistake.
@@ -132,15 +133,17 @@ TypedJob<T> parseDiagonalFactor(Fields& job) {
         if (input.indices[i] < 0 || input.indices[i] >= result.size) {
           fields.complain(errArgument, "indices",
                           "[" + std::to_string(i) + "] is " + std::to_string(input.indices[i]) +
-                              ", which is not in the range of the " + std::to_string(result.size) + " elements of the factor");
+                              ", which is not in the range of the " + std::to_string(result.size) +
+                              " elements of the factor");
         }
       }
     } else {
       input.rows = fields.integer("rows", 0, maxLength);
       const int64_t columns = fields.integer("columns", 0, maxLength);
       if (columns != result.size) {
-        fields.complain(errShape, nullptr, " has " + std::to_string(columns) + " columns, but the factor has " +
-                                               std::to_string(result.size) + " elements");
+        fields.complain(errShape, nullptr,
+                        " has " + std::to_string(columns) + " columns, but the factor has " +
+                            std::to_string(result.size) + " elements");
       }
       input.data = fields.array<T>("data", fields.elements("data", {input.rows, columns}), Mode::copied).first;
       if (result.size == 0) input.rows = 0;  // data may be null, which would mean indices
@@ -166,12 +169,14 @@ TypedJob<T> parseScores(Fields& job) {
   const int64_t length = gradient.elements("data", {gradientRows, result.outputs});
   result.outputGradient = gradient.array<T>("data", length, Mode::copied).first;
   if (gradientRows != rows) {
-    gradient.complain(errShape, nullptr, " has " + std::to_string(gradientRows) + " rows, but " + activation.path() +
-                                             " has " + std::to_string(rows));
+    gradient.complain(
+        errShape, nullptr,
+        " has " + std::to_string(gradientRows) + " rows, but " + activation.path() + " has " + std::to_string(rows));
   }
   if (result.examples == 0 ? rows != 0 : rows % result.examples != 0) {
-    activation.complain(errShape, nullptr, " has " + std::to_string(rows) + " rows, which " +
-                                               std::to_string(result.examples) + " examples cannot share evenly");
+    activation.complain(errShape, nullptr,
+                        " has " + std::to_string(rows) + " rows, which " + std::to_string(result.examples) +
+                            " examples cannot share evenly");
   }
   const int64_t size = columnCount(result.activation) + (result.homogeneous ? 1 : 0);
   result.out = job.output<T>("out", job.elements("out", {result.examples, size, result.outputs}));

@@ -97,7 +97,8 @@ TEST("a full factor may be held as its transpose") {
   const auto transposed = [](const std::vector<double>& a, int64_t size) {
     std::vector<double> result(a.size());
     for (int64_t i = 0; i < size; ++i) {
-      for (int64_t j = 0; j < size; ++j) result[static_cast<size_t>(j * size + i)] = a[static_cast<size_t>(i * size + j)];
+      for (int64_t j = 0; j < size; ++j)
+        result[static_cast<size_t>(j * size + i)] = a[static_cast<size_t>(i * size + j)];
     }
     return result;
   };
@@ -212,9 +213,9 @@ TEST("a product is left right, of every size and stack, transposed or not, on bo
     int64_t rows, inner, columns, count;
   };
   // 1e7 operations and 64 rows or columns for each part, in the last four.
-  for (const Size s : {Size{1, 1, 1, 1}, Size{3, 4, 5, 1}, Size{5, 7, 1, 1}, Size{1, 7, 5, 1}, Size{4, 0, 3, 2},
-                       Size{7, 9, 8, 20}, Size{127, 300, 130, 1}, Size{400, 150, 170, 1}, Size{170, 150, 403, 1},
-                       Size{60, 60, 60, 47}}) {
+  for (const Size s :
+       {Size{1, 1, 1, 1}, Size{3, 4, 5, 1}, Size{5, 7, 1, 1}, Size{1, 7, 5, 1}, Size{4, 0, 3, 2}, Size{7, 9, 8, 20},
+        Size{127, 300, 130, 1}, Size{400, 150, 170, 1}, Size{170, 150, 403, 1}, Size{60, 60, 60, 47}}) {
     const std::vector<double> left = numbers(s.count * s.rows * s.inner, 14);
     const std::vector<double> right = numbers(s.count * s.inner * s.columns, 15);
     const std::vector<double> before = numbers(s.count * s.rows * s.columns, 16);
