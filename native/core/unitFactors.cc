@@ -61,10 +61,12 @@ int64_t UnitFactorsParts<T>::weigh(const T* x, const T* weights, int64_t rows, T
 
 // factor = beta factor + scale X'X for the rows X of one unit.
 template <class T>
-void UnitFactorsParts<T>::add(int64_t unit, const T* x, int64_t rows, T scale, T beta) const {
+void UnitFactorsParts<T>::add(int64_t unit, const T* x, int64_t rows, T scale, T beta, T* packed) const {
   const int64_t size = job_.size;
   T* factor = job_.factors + unit * size * size;
-  if (rows > 0) {
+  if (rows > 0 && usesGram()) {
+    ops_.gram(0, size, rows, scale, x, size, beta, factor, size, packed);
+  } else if (rows > 0) {
     ops_.syrk(true, size, rows, scale, x, size, beta, factor, size);
   } else if (beta != T(1)) {
     for (int64_t i = 0; i < size; ++i) keep(factor + i * size, i + 1, beta);
@@ -88,6 +90,7 @@ Report UnitFactorsParts<T>::compute(int64_t part) {
   }
   Buffer<T> patches(panel);
   Buffer<T> weighted(most * size);
+  Buffer<T> packed(usesGram() ? ops_.gramWorkspace(0, size) : 0);
   T beta = static_cast<T>(job_.decay);  // rides along with what is added first
   for (const UnitFactorInput<T>& input : job_.inputs) {
     const T scale = static_cast<T>(input.scale);
@@ -96,14 +99,14 @@ Report UnitFactorsParts<T>::compute(int64_t part) {
         for (int64_t unit = begin; unit < end; ++unit) {
           const T* weights = input.gradients + (first + r) * job_.count + unit;
           const int64_t count = weigh(x + r * columns, weights, std::min(step, rows - r), weighted.data());
-          add(unit, weighted.data(), count, scale, beta);
+          add(unit, weighted.data(), count, scale, beta, packed.data());
         }
         beta = 1;
       }
     });
   }
   if (beta == T(1)) return Report();
-  for (int64_t unit = begin; unit < end; ++unit) add(unit, nullptr, 0, T(0), beta);
+  for (int64_t unit = begin; unit < end; ++unit) add(unit, nullptr, 0, T(0), beta, packed.data());
   return Report();
 }
 

@@ -24,7 +24,8 @@ class UnitFactorsParts {
  private:
   bool inputsAreFinite();
   int64_t weigh(const T* x, const T* weights, int64_t rows, T* weighted) const;
-  void add(int64_t unit, const T* x, int64_t rows, T scale, T beta) const;
+  void add(int64_t unit, const T* x, int64_t rows, T scale, T beta, T* packed) const;
+  bool usesGram() const { return ops_.gram != nullptr && job_.size <= gramSize; }
 
   const Operations<T>& ops_;
   const UnitFactorsJob<T>& job_;
