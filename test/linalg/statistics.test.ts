@@ -201,7 +201,7 @@ describe.each(['cpu', 'reference'] as const)('%s', (backend) => {
           const image = patches([3, 30, 31, 4], [3, 3], { padding: 'same' }, dtype, random);
           checkScores(image, 30, 3, homogeneous, 0);
           checkFactors([dense(200, 40, dtype, random)], [0.1], homogeneous, 41, 0.9);
-          checkFactors([image], [0.1], homogeneous, 5, 0);
+          checkFactors([image], [0.1], homogeneous, 3, 0);
         }
       });
     }
