@@ -230,7 +230,8 @@ export interface DotJob {
 
 /**
  * The score of every example by itself: `out[n] = keep * out[n] + scale * sum over the rows r of example n of x_r g_r'`, each a matrix
- * of `columns of X (+ 1 if homogeneous)` by `columns of G`, row-major. The rows of an example follow one another.
+ * of `columns of X (+ 1 if homogeneous)` by `columns of G`, row-major. The rows of an example follow one another. Inputs are not
+ * examined: those of an example that are not finite show in its score, and in no other.
  */
 export interface ScoresJob {
   op: 'scores';
