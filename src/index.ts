@@ -12,13 +12,18 @@ export {
   exactNaturalGradient,
   foof,
   kfac,
+  mirrorDescent,
+  onlineNaturalGradient,
   quasiDiagonal,
   seng,
   shampoo,
   singd,
+  sngd,
   tengrad,
   trustRegion,
   unitWise,
+  type MirrorDescentConfig,
+  type OnlineNaturalGradientConfig,
   type TrustRegionConfig,
 } from './optimizer/presets/index';
 export { radam, RadamOptimizer, type RadamConfig } from './optimizer/radam';
@@ -26,6 +31,8 @@ export { NaturalGradientOptimizer, type OptimizerStats } from './optimizer/Natur
 export type { NaturalGradientConfig } from './optimizer/config';
 export type { BlockSummary } from './curvature/block';
 export type { BlockRule } from './curvature/coverLayers';
+export type { LocalFisherOptions } from './curvature/localFisher';
+export type { OnlineNaturalGradientOptions } from './curvature/onlineLowRank';
 export type { CurvatureOption, StructureName } from './curvature/structures';
 export type { Transition } from './curvature/transition';
 export type { WeightSharing } from './curvature/weightSharing';
@@ -49,6 +56,7 @@ export {
 export type { ScheduleConfig } from './step/schedules';
 export type { Schedule } from './step/schedule';
 export type { LearningRateMultiplier } from './step/learningRateMultipliers';
+export type { OwnPotential, Potential, PotentialRule } from './step/mirrorMap';
 export type { DampingOption } from './step/damping';
 export type { LevenbergMarquardtOptions } from './step/levenbergMarquardt';
 export type { TrustRegionOptions, TrustRegionReport } from './step/trustRegion';

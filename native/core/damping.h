@@ -9,7 +9,8 @@ namespace natgrad {
 // Tikhonov damping (Martens & Grosse, 2015, section 6.3):
 //   (A + pi sqrt(lambda) I) (x) (G + sqrt(lambda) / pi I),   pi^2 = (tr A / dim A) / (tr G / dim G)
 // of which this is the first for either of the two, sqrt(lambda) sqrt((tr M / size) / (tr P / partner size)).
-// pi is 1 where a trace is not positive or not finite.
+// pi is 1 where a trace is not positive or not finite. Relative damping is lambda tr M / size, and lambda itself for such
+// a trace.
 template <class T>
 double resolveDamping(const Damped<T>& damped, double trace, int64_t size);
 

@@ -80,13 +80,15 @@ struct DiagonalFactorJob {
   int64_t size;
 };
 
-// Damping of one matrix, or its share of the factored Tikhonov damping when there is a partner.
+// Damping of one matrix, or its share of the factored Tikhonov damping when there is a partner. Relative damping is in
+// units of the mean diagonal element; never with a partner.
 template <class T>
 struct Damped {
   double damping;
   const T* partner;  // null for none
   int64_t partnerSize;
   bool partnerDiagonal;
+  bool relative = false;
 };
 
 template <class T>

@@ -12,7 +12,9 @@ template <class T>
 Damped<T> parseDamped(Fields& job) {
   Damped<T> result{};
   result.damping = job.nonNegative("damping");
+  result.relative = job.optionalFlag("relative");
   if (!job.optional("partner")) return result;
+  if (result.relative) job.complain(errArgument, "partner", " has no meaning for relative damping");
   Fields partner = job.part("partner");
   result.partnerDiagonal = partner.optionalFlag("diagonal");
   result.partnerSize = partner.integer("size", 1, result.partnerDiagonal ? maxLength : maxMatrixSize);

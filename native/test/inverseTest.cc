@@ -243,6 +243,17 @@ TEST("a partner splits the damping by the ratio of the mean diagonals") {
   CHECK(std::fabs(alone.damping - 0.3) < 1e-12);
 }
 
+TEST("relative damping is in units of the mean diagonal element") {
+  const std::vector<double> a{4, 0, 0, 8};  // mean diagonal 6
+  std::vector<double> out(4);
+  const Report report = runOne<double>(InverseJob<double>{a.data(), 2, {0.5, nullptr, 0, false, true}, out.data()});
+  CHECK(report.damping == 3);
+  CHECK(std::fabs(out[0] - 1.0 / 7) < 1e-15);
+  const std::vector<double> zero{0, 0, 0, 0};
+  const Report alone = runOne<double>(InverseJob<double>{zero.data(), 2, {0.5, nullptr, 0, false, true}, out.data()});
+  CHECK(alone.damping == 0.5 && out[0] == 2);
+}
+
 TEST("a diagonal is inverted element by element") {
   const std::vector<double> diagonal{1, 3, 0};
   std::vector<double> out(3);

@@ -9,10 +9,12 @@ import {
   exactNaturalGradient,
   foof,
   kfac,
+  onlineNaturalGradient,
   quasiDiagonal,
   seng,
   shampoo,
   singd,
+  sngd,
   tengrad,
   unitWise,
 } from '../optimizer/presets/index';
@@ -83,6 +85,16 @@ export const presets: Record<string, Preset> = {
   foof: natural(foof, { learningRate: 0.1, momentum: 0.9, damping: 1 }, coarse),
   shampoo: natural(shampoo, { learningRate: 0.01, momentum: 0.9, damping: 1e-3 }, coarse),
   singd: natural(singd, asKfac, fine),
+  onlineNaturalGradient: {
+    defaults: { learningRate: 0.1, momentum: 0.9 },
+    grid: [0.01, 0.03, 0.1, 0.3],
+    create: ({ learningRate, momentum }, seed) => onlineNaturalGradient({ learningRate, momentum, seed }),
+  },
+  sngd: {
+    defaults: { learningRate: 0.05, damping: 1 },
+    grid: [0.02, 0.03, 0.05, 0.1],
+    create: ({ learningRate, damping }, seed) => sngd({ learningRate, damping, seed }),
+  },
 };
 
 /** @throws NatgradError ERR_NATGRAD_ARGUMENT if there is no such optimizer. */

@@ -44,6 +44,16 @@ export function gradientRows({ data, rows, columns, patches }: OutputGradients):
   return patches ? { data, geometry: patches } : { data, rows, columns };
 }
 
+/** The function that some columns of a layer's outputs go through next, with the values it has in a batch (see the tape's). */
+export interface Response {
+  kind: 'linear' | 'rectifier' | 'elu' | 'sigmoid' | 'hardSigmoid' | 'tanh' | 'softmax';
+  begin: number;
+  size: number;
+  /** Undefined for 'linear'. */
+  values?: FloatArray;
+  slope?: number;
+}
+
 /** One backward pass over a batch: from one draw of targets, from one column of the factor of the output Fisher, or from the loss itself. */
 export interface BackwardPass {
   /** The share of this pass in the estimate; over the passes of a batch they add up to 1. */
@@ -69,6 +79,8 @@ export interface Statistics {
   activations?: Activation[];
   /** The values of the layer's variables. */
   weights?: FloatArray[];
+  /** One list per use of the layer: what its outputs go through next, which covers the columns once. */
+  responses?: Response[][];
   passes: BackwardPass[];
 }
 
@@ -78,6 +90,7 @@ export interface Needs {
   outputGradients?: boolean;
   scores?: boolean;
   weights?: boolean;
+  responses?: boolean;
 }
 
 /** How new statistics enter a moving average: `factor = decay * factor + scale * (factor of these statistics)`. */
@@ -123,6 +136,20 @@ export interface RefreshOutcome {
 }
 
 /**
+ * Coordinates w' = G^1/2 w in which a plain gradient step is a natural-gradient step: with the gradient G^-1/2 g of w',
+ *
+ *     w' <- w' - a G^-1/2 g   is   w <- w - a G^-1 g.
+ */
+export interface Reparametrisation {
+  /** Goes up whenever G changes, and the coordinates with it. */
+  generation(): number;
+  /** `own = G^1/2 weights`, one array per variable. */
+  toOwn(weights: FloatArray[], own: FloatArray[]): Phase[];
+  /** `weights = G^-1/2 own`; of a gradient by the weights it makes that by the own coordinates, too. */
+  toWeights(own: FloatArray[], weights: FloatArray[]): Phase[];
+}
+
+/**
  * One block of an approximate Fisher matrix, over the variables of one layer or of several. It says what is to be computed, as phases of
  * jobs of the linear algebra, and a back end computes; it touches no tensor and runs no job, so that the jobs of all blocks can run
  * together, on any thread.
@@ -151,6 +178,9 @@ export interface CurvatureBlock {
 
   /** Whether there is an inverse to precondition with. */
   readonly ready: boolean;
+
+  /** Only where the step is to be taken in coordinates of the block's own. */
+  readonly reparametrisation?: Reparametrisation;
 
   /**
    * Computes `directions = (block + damping)^-1 gradients` with the installed inverses; both have one array per variable. The `dot`s of

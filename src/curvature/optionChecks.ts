@@ -28,3 +28,9 @@ export function numberFrom(least: number, below = Infinity): OptionCheck {
     throw new NatgradError('ERR_NATGRAD_ARGUMENT', `${name} is ${String(value)}; give a number ${range}.`);
   };
 }
+
+/** An option that takes a number above 0. */
+export const positive: OptionCheck = (value, name) => {
+  if (typeof value === 'number' && value > 0 && value < Infinity) return;
+  throw new NatgradError('ERR_NATGRAD_ARGUMENT', `${name} is ${String(value)}; give a number above 0.`);
+};

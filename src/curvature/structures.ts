@@ -3,6 +3,11 @@ import { NatgradError } from '../errors';
 import { blockTridiagonal } from './chain';
 import { DiagonalBlock } from './diagonal';
 import { blockDiagonal, full, seng, tengrad } from './exactStructures';
+import { IdentityBlock } from './identity';
+import { LocalFisherBlock, type LocalFisherOptions } from './localFisher';
+import { OnlineAxesBlock } from './onlineAxes';
+import type { OnlineNaturalGradientOptions } from './onlineLowRank';
+import { OnlineNaturalGradientBlock } from './onlineNaturalGradient';
 import { RecurrentBlock } from './recurrent';
 import { shampoo } from './shampooStructure';
 import { singd } from './singdStructure';
@@ -18,7 +23,7 @@ import {
 } from './factoredLayer';
 import { InputFactoredBlock } from './inputFactored';
 import { KroneckerFactoredBlock, type KroneckerDampingOptions } from './kroneckerFactored';
-import { count, oneOf } from './optionChecks';
+import { count, numberFrom, oneOf, positive } from './optionChecks';
 import { QuasiDiagonalBlock } from './quasiDiagonal';
 import { unitWiseBlock, type UnitWiseOptions } from './unitWiseLayer';
 import { shapeOf, type Structure } from './structure';
@@ -77,6 +82,21 @@ const foof: Structure = {
   block: (layer, common) => new InputFactoredBlock(factoredOptions(layer, common)),
 };
 
+const identity: Structure = {
+  options: {},
+  obstacle: () => '',
+  block: (layer) => new IdentityBlock(shapeOf(layer)),
+};
+
+const localFisher: Structure<LocalFisherOptions> = {
+  options: {
+    root: oneOf('auto', 'denmanBeavers', 'newtonSchulz'),
+    form: oneOf('update', 'reparametrised'),
+  },
+  obstacle: whyNotFactored,
+  block: (layer, common, own) => new LocalFisherBlock({ ...factoredOptions(layer, common), ...own }),
+};
+
 const diagonal: Structure = {
   options: {},
   obstacle: () => '',
@@ -105,6 +125,32 @@ const recurrent: Structure<RecurrentOwn> = {
   },
 };
 
+const onlineNaturalGradient: Structure<OnlineNaturalGradientOptions> = {
+  options: {
+    form: oneOf('rows', 'axes'),
+    rank: count,
+    updatePeriod: count,
+    numSamplesHistory: positive,
+    alpha: numberFrom(0),
+    epsilon: positive,
+    delta: numberFrom(0, 1),
+  },
+  obstacle: () => '',
+  block(layer, common, { form = 'rows', ...own }) {
+    const shape = shapeOf(layer);
+    const { precision } = common;
+    const byRows =
+      form === 'rows' &&
+      (layer.kind === 'dense' || layer.kind === 'conv2d') &&
+      !layer.uses[0].transposed &&
+      whyNotFactored(layer, common) === '';
+    if (!byRows) return new OnlineAxesBlock({ shape, precision, ...own });
+    const { inputSize, outputSize } = layer;
+    const bias = layer.variables.length > 1;
+    return new OnlineNaturalGradientBlock({ shape, inputSize, outputSize, bias, precision, ...own });
+  },
+};
+
 export const structures = {
   blockDiagonal,
   blockTridiagonal,
@@ -113,7 +159,10 @@ export const structures = {
   eigenvalueCorrected,
   foof,
   full,
+  identity,
   kroneckerFactored,
+  localFisher,
+  onlineNaturalGradient,
   quasiDiagonal,
   recurrent,
   seng,

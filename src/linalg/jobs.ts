@@ -68,10 +68,12 @@ export interface DiagonalFactorJob {
 /**
  * Which damping a factor gets. With a `partner`, the factored Tikhonov damping of a Kronecker pair:
  * `sqrt(damping) * sqrt((tr M / size) / (tr P / partner size))`, M this matrix, P the partner (pi = 1 if either trace is not positive).
- * A partner of `diagonal: true` is a vector. Without a partner, `damping` itself.
+ * A partner of `diagonal: true` is a vector. With `relative`, which goes with no partner, `damping * tr M / size` (`damping` if the trace
+ * is not positive). With neither, `damping` itself.
  */
 export interface Damped {
   damping: number;
+  relative?: boolean;
   partner?: { matrix: FloatArray; size: number; diagonal?: boolean };
 }
 

@@ -8,6 +8,7 @@ import { namePatterns } from '../names';
 import type { IterateAveragingOptions } from '../step/iterateAveraging';
 import type { DampingOption } from '../step/damping';
 import type { LearningRateMultiplier } from '../step/learningRateMultipliers';
+import { requirePotentials, type PotentialRule } from '../step/mirrorMap';
 import { requireSchedule, type Schedule } from '../step/schedule';
 import { requireTrustRegion, type TrustRegionOptions } from '../step/trustRegion';
 import type { DecayOption } from '../step/weightDecay';
@@ -86,6 +87,11 @@ export interface NaturalGradientConfig {
   curvature?: CurvatureOption;
   /** Which structure the variables with matching names get instead of `curvature`. First match wins. */
   blocks?: BlockRule[];
+  /**
+   * Mirror descent: which variables take their steps in the dual coordinates of a potential, against the plain gradient, in place of the
+   * natural-gradient step, see {@link Potential}. Their layers keep no curvature. First match wins.
+   */
+  potentials?: PotentialRule[];
   /** A factor with more rows than this is kept as its diagonal. */
   maxFactorSize?: number;
   /** Largest memory of one block in bytes; a structure that would need more for a layer is refused. */
@@ -125,6 +131,7 @@ export const DEFAULTS: ResolvedConfig = {
   averaging: null,
   curvature: 'kroneckerFactored',
   blocks: [],
+  potentials: [],
   maxFactorSize: 8192,
   memoryLimit: 2 ** 31,
   precision: 'float32',
@@ -179,6 +186,13 @@ export function resolveConfig(
     refuse(`seed is ${String(resolved.seed)}`, 'give an integer of at least 0');
   }
   requireRules(resolved.blocks);
+  requirePotentials(resolved.potentials);
+  if (resolved.potentials.length > 0 && [resolved.learningRate, resolved.momentum].includes(CHOSEN)) {
+    refuse(
+      `potentials and '${CHOSEN}' are both given`,
+      'give a learning rate and a momentum; the quadratic model knows additive steps only',
+    );
+  }
   return resolved;
 }
 

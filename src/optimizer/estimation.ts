@@ -128,12 +128,19 @@ export class CurvatureEstimation {
     return [...layersOf].flatMap(([block, layers]) => {
       const complete = block.needs.every((_, part) => layers[part] !== undefined);
       const average = this.averages[this.blocks.indexOf(block)];
-      return complete ? [{ layers, block, average }] : [];
+      if (!complete) return [];
+      const nonlinearities = layers.map(({ uses }, part) =>
+        block.needs[part].responses ? uses.map((use) => recording.nonlinearities(use)) : [],
+      );
+      return [{ layers, block, average, nonlinearities }];
     });
   }
 
   private cover(layers: Layer[]): void {
-    const { curvature, blocks: rules, precision, maxFactorSize, memoryLimit, strict, seed } = this.config;
+    const { curvature, blocks, potentials, precision, maxFactorSize, memoryLimit, strict, seed } =
+      this.config;
+    const mirrored = potentials.filter(({ potential }) => potential !== 'quadratic');
+    const rules = [...mirrored.map(({ match }) => ({ match, curvature: 'identity' as const })), ...blocks];
     const averaged = this.config.factorDecay !== 0;
     const options = { curvature, rules, precision, maxFactorSize, memoryLimit, strict, seed, averaged };
     for (const covered of coverLayers(layers, options)) {

@@ -25,6 +25,15 @@ export function saveConfig(config: ResolvedConfig, step: number): Json {
   saved.blocks = config.blocks.flatMap(({ match, curvature }, i) =>
     savePattern(match, `blocks[${i}].match`).map((pattern) => ({ match: pattern, curvature })),
   );
+  saved.potentials = config.potentials.flatMap(({ match, potential }, i) => {
+    if (typeof potential === 'object') {
+      console.warn(
+        `natgrad: potentials[${i}].potential is an object, which cannot be saved; give it again after loading.`,
+      );
+      return [];
+    }
+    return savePattern(match, `potentials[${i}].match`).map((pattern) => ({ match: pattern, potential }));
+  });
   if (typeof config.fisher === 'object') {
     const { distribution, output, ...rest } = config.fisher;
     if (typeof distribution === 'object') {
@@ -58,6 +67,12 @@ export function restoreConfig(saved: Json): NaturalGradientConfig {
   }
   if (Array.isArray(saved.blocks)) {
     config.blocks = saved.blocks.map((rule: Json) => ({ ...rule, match: restorePattern(rule.match) }));
+  }
+  if (Array.isArray(saved.potentials)) {
+    config.potentials = saved.potentials.map((rule: Json) => ({
+      ...rule,
+      match: restorePattern(rule.match),
+    }));
   }
   const fisher = saved.fisher as Json | string | undefined;
   if (typeof fisher === 'object' && fisher.output !== undefined) {

@@ -12,11 +12,13 @@ import type { Precision } from '../curvature/factor';
 import type { Covered } from '../curvature/structure';
 import type { Host } from '../host/host';
 import type { FloatArray } from '../linalg/jobs';
-import type { Layer, Use } from '../tape/types';
+import type { Layer, Nonlinearity, Use } from '../tape/types';
 
 /** A block with the layers of the tape that it covers, in its order. */
 export interface LayerBlock extends Covered {
   average: WeightedAverage;
+  /** Per layer and use, where the block wants to know: what the outputs go through next. */
+  nonlinearities: Nonlinearity[][][];
 }
 
 /** The tensors whose gradients a block's statistics are made of, per layer: outputs of its uses, its variables, both or neither. */
@@ -32,13 +34,13 @@ export function gradientTargets({ layers, block }: LayerBlock): tf.Tensor[] {
 
 /** Per layer of a block, what is known from the forward pass; `passes` is empty still. */
 export function readForward(
-  { layers, block }: LayerBlock,
+  { layers, block, nonlinearities }: LayerBlock,
   examples: number,
   host: Host,
   precision: Precision,
 ): Statistics[] {
   return layers.map((layer, part) => {
-    const { activations, weights } = block.needs[part];
+    const { activations, weights, responses } = block.needs[part];
     return {
       examples,
       passes: [],
@@ -47,6 +49,15 @@ export function readForward(
         : {}),
       ...(weights
         ? { weights: layer.variables.map((variable) => inPrecision(host.read(variable), precision)) }
+        : {}),
+      ...(responses
+        ? {
+            responses: nonlinearities[part].map((use) =>
+              use.map(({ values, ...rest }) =>
+                values ? { ...rest, values: inPrecision(host.read(values), precision) } : rest,
+              ),
+            ),
+          }
         : {}),
     };
   });
@@ -102,13 +113,14 @@ export function readPass(
 }
 
 /** Every array that must be finite before the statistics may enter a factor. */
-export function arraysOf({ activations = [], passes }: Statistics): FloatArray[] {
+export function arraysOf({ activations = [], responses = [], passes }: Statistics): FloatArray[] {
   const inputs = activations.flatMap((activation) => ('data' in activation ? [activation.data] : []));
   const gradients = passes.flatMap(({ outputGradients = [], scores = [] }) => [
     ...outputGradients.map(({ data }) => data),
     ...scores,
   ]);
-  return [...inputs, ...gradients];
+  const values = responses.flat().flatMap((response) => (response.values ? [response.values] : []));
+  return [...inputs, ...values, ...gradients];
 }
 
 /** The array itself, or a float64 copy of it. */

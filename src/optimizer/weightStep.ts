@@ -14,6 +14,7 @@ import { GradientClip } from '../step/gradientClip';
 import { IterateAveraging } from '../step/iterateAveraging';
 import { klClipScale, requireKlClip } from '../step/klClip';
 import { LearningRateMultipliers } from '../step/learningRateMultipliers';
+import { mirrorMapOf, type MirrorMap } from '../step/mirrorMap';
 import { Momentum } from '../step/momentum';
 import { normConstraintScale, requireNormConstraint } from '../step/normConstraint';
 import { valueAt, type Schedule } from '../step/schedule';
@@ -22,6 +23,7 @@ import { withPrefix } from './checkpoint';
 import { CHOSEN, type ResolvedConfig } from './config';
 import type { Membership } from './estimation';
 import { inPrecision } from './statistics';
+import { StepCoordinates } from './stepCoordinates';
 
 /** A variable with its gradient; `gradient` may be a view that the next tfjs call invalidates. */
 export interface VariableGradient {
@@ -60,6 +62,8 @@ export interface Proposal {
 interface Slot {
   position: number;
   direction: Float32Array;
+  /** Where the variable has a potential whose dual coordinates the step is taken in. */
+  mirrorMap?: MirrorMap;
 }
 
 export class WeightStep {
@@ -73,6 +77,7 @@ export class WeightStep {
   private readonly clip: GradientClip;
   private readonly klClip: number | null;
   private readonly normConstraint: number | null;
+  private readonly coordinates: StepCoordinates;
   private readonly slots = new Map<number, Slot>();
 
   /** @throws NatgradError for an option out of range, naming it */
@@ -89,6 +94,11 @@ export class WeightStep {
     this.clip = new GradientClip(config);
     this.klClip = requireKlClip(config.klClip);
     this.normConstraint = requireNormConstraint(config.normConstraint);
+    this.coordinates = new StepCoordinates(
+      kernels,
+      config.precision,
+      config.momentum !== null && config.momentum !== 0,
+    );
     this.averaging = config.averaging === null ? null : new IterateAveraging(config.averaging);
   }
 
@@ -132,7 +142,7 @@ export class WeightStep {
 
   /** Takes a step of the given length. */
   take(
-    { step, variables, directions, dots }: Proposal,
+    { step, variables, prepared, directions, dots }: Proposal,
     { learningRate, momentum, klClip }: Pick<StepReport, 'learningRate' | 'momentum' | 'klClip'>,
     host: Host,
   ): StepReport {
@@ -140,20 +150,30 @@ export class WeightStep {
       const updates = Array.from({ length: this.slots.size }, () => null) as Parameters<
         Momentum['updateJobs']
       >[0][number][];
+      const frames = this.coordinates.enter(
+        variables.map((variable, i) => {
+          const { position, mirrorMap } = this.slot(variable);
+          return {
+            position,
+            weights: weights[i],
+            gradient: prepared[i],
+            direction: directions[i],
+            shape: variable.shape,
+            mirrorMap,
+            member: this.membership(variable),
+          };
+        }),
+      );
       variables.forEach((variable, i) => {
+        const { coordinates, direction } = frames[i];
         const factor = this.multipliers.factor(variable.name);
         const shrink = this.weightDecay.shrink(variable.name, step, factor * Math.max(learningRate, 0));
-        updates[this.slot(variable).position] = {
-          weights: weights[i],
-          direction: directions[i],
-          shrink,
-          factor,
-        };
+        updates[this.slot(variable).position] = { weights: coordinates, direction, shrink, factor };
       });
       const size = { step, learningRate, scale: klClip, momentum };
-      const phases: Job[][] = [this.momentum.updateJobs(updates, size)];
-      if (this.averaging) phases.push(this.averaging.jobs(weights));
-      this.kernels.run(phases);
+      this.kernels.run([this.momentum.updateJobs(updates, size)]);
+      this.coordinates.leave();
+      if (this.averaging) this.kernels.run([this.averaging.jobs(weights)]);
     });
     return { learningRate, momentum, klClip, gradientDotDirection: sum(dots) };
   }
@@ -173,7 +193,8 @@ export class WeightStep {
   private slot(variable: tf.Variable): Slot {
     let slot = this.slots.get(variable.id);
     if (!slot) {
-      slot = { position: this.slots.size, direction: new Float32Array(variable.size) };
+      const mirrorMap = mirrorMapOf(this.config.potentials, variable.name);
+      slot = { position: this.slots.size, direction: new Float32Array(variable.size), mirrorMap };
       this.slots.set(variable.id, slot);
     }
     return slot;
@@ -210,8 +231,8 @@ export class WeightStep {
     const dots: number[] = [];
     entries.forEach(({ variable }, i) => {
       const member = this.membership(variable);
-      const { direction } = slots[i];
-      if (!member?.block.ready) {
+      const { direction, mirrorMap } = slots[i];
+      if (!member?.block.ready || mirrorMap) {
         direction.set(gradients[i]);
         dots.push(gradients[i].reduce((sum, value) => sum + value * value, 0));
         return;
@@ -226,7 +247,7 @@ export class WeightStep {
       entries.forEach(({ variable }, i) => {
         const member = this.membership(variable);
         const vectors = member && blocks.get(member.block);
-        if (vectors) slots[i].direction.set(vectors.output[member.index]);
+        if (vectors && !slots[i].mirrorMap) slots[i].direction.set(vectors.output[member.index]);
       });
     }
     return dots;
@@ -288,6 +309,7 @@ export class WeightStep {
       state[`velocity/${position}`] = velocity;
     for (const [name, values] of Object.entries(this.averaging?.state() ?? {}))
       state[`average/${name}`] = values;
+    for (const [name, values] of Object.entries(this.coordinates.state())) state[`own/${name}`] = values;
     return state;
   }
 
@@ -295,6 +317,7 @@ export class WeightStep {
   load(state: Record<string, FloatArray>): void {
     this.momentum.load(withPrefix('velocity/', state));
     this.averaging?.load(withPrefix('average/', state));
+    this.coordinates.load(withPrefix('own/', state));
   }
 }
 

@@ -9,6 +9,7 @@ import { linkLayers } from './feeders';
 import { Graph } from './graph';
 import { findHeads, observedHeads } from './heads';
 import { findLayers } from './layers';
+import { nonlinearitiesOf } from './nonlinearity';
 import type { Observation } from './observe';
 import { observing } from './observe';
 import { forward } from './tangent';
@@ -149,6 +150,10 @@ class Session {
       examples: countExamples(heads, layers, graph, this.attributes),
       readable: (tensor) =>
         readable(tensor, this.tape) ?? this.observations.find((observed) => observed.tensor === tensor)?.copy,
+      nonlinearities: (use) =>
+        nonlinearitiesOf(use, heads, graph, this.attributes).map(({ values, ...rest }) =>
+          values ? { ...rest, values: untaped(() => this.keep(values.clone())) } : rest,
+        ),
       backward: (seeds, targets) => {
         this.requireTape('backward');
         return backward(this.tape, this.attributes, seeds, targets);

@@ -59,6 +59,21 @@ export interface RationalCall extends RationalLayout {
   noise?: Float32Array;
 }
 
+/** The function f that some columns of a layer's output z go through next. */
+export interface Nonlinearity {
+  kind: 'linear' | 'rectifier' | 'elu' | 'sigmoid' | 'hardSigmoid' | 'tanh' | 'softmax';
+  /** Where the columns begin, and how many they are. */
+  begin: number;
+  size: number;
+  /**
+   * What tfjs keeps of it, [rows, size]: for a rectifier its argument z (what was added to the output on the way included), for a hard
+   * sigmoid 0.2 z + 0.5 before it is clipped, for all others f(z). Undefined for 'linear'.
+   */
+  values?: tf.Tensor;
+  /** Rectifier: its slope for negative arguments. */
+  slope?: number;
+}
+
 /** A group of variables that share their curvature block: a kernel with its bias, a gamma with its beta, or one variable alone. */
 export interface Layer {
   kind: LayerKind;
@@ -120,6 +135,11 @@ export interface Recording {
    * if there is none. Belongs to the tape; only in `onForward`.
    */
   readable: (tensor: tf.Tensor) => tf.Tensor | undefined;
+  /**
+   * The functions that the outputs of a use go through next, which cover its columns once. Only in `onForward`; their values can be read
+   * as long as the activations.
+   */
+  nonlinearities: (use: Use) => Nonlinearity[];
   /**
    * Reverse walk over the tape from seeded tensors (cotangents of their shape) to targets, keyed by tensor id. Only what lies on
    * a path is computed; the caller disposes the result (or is inside a tidy). Nothing of it is recorded.

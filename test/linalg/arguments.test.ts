@@ -512,6 +512,27 @@ describe.each(['cpu', 'reference'] as const)('arguments of %s', (backend) => {
     });
   });
 
+  it('damps in units of the mean diagonal element where that is asked for, and refuses a partner beside it', () => {
+    const out = new Float64Array(4);
+    const job: Job = {
+      op: 'inverse',
+      matrix: Float64Array.of(4, 0, 0, 8),
+      size: 2,
+      damping: 0.25,
+      relative: true,
+      out,
+    };
+    const [[{ damping }]] = kernels(backend).run([[job]]);
+    expect(damping).toBe(1.5);
+    expect(out[0]).toBeCloseTo(1 / 5.5, 14);
+    kernels(backend).run([[{ ...job, matrix: new Float64Array(4) }]]);
+    expect(Array.from(out)).toEqual([4, 0, 0, 4]);
+    expect(outcome(backend, { ...job, partner: { matrix: Float64Array.of(1), size: 1 } })).toEqual({
+      code: 'ERR_NATGRAD_ARGUMENT',
+      message: 'phases[0][0].partner has no meaning for relative damping',
+    });
+  });
+
   it('makes a zero matrix I / damping, and its p-th root damping^(-1/p) I', () => {
     const out = new Float64Array(4);
     const matrix = new Float64Array(4);

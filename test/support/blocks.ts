@@ -5,6 +5,7 @@ import type {
   BackwardPass,
   CurvatureBlock,
   RefreshOutcome,
+  Response,
   Rows,
   Statistics,
 } from '../../src/curvature/block';
@@ -21,12 +22,13 @@ export interface Batch {
   outputGradients?: Rows[];
   scores?: FloatArray[];
   weights?: FloatArray[];
+  responses?: Response[][];
   gradientScale?: number;
 }
 
-export function statisticsOf({ examples, activations, weights, ...rest }: Batch): Statistics {
+export function statisticsOf({ examples, activations, weights, responses, ...rest }: Batch): Statistics {
   const pass: BackwardPass = { weight: 1, gradientScale: 1, ...rest };
-  return { examples, activations, weights, passes: [pass] };
+  return { examples, activations, weights, responses, passes: [pass] };
 }
 
 /** Lets a batch into a block; one `Batch` per layer that the block covers. */

@@ -45,7 +45,9 @@ export function checkEigh(job: Fields): void {
 
 function checkDamped(job: Fields): void {
   job.nonNegative('damping');
+  const relative = job.optionalFlag('relative');
   if (!job.has('partner')) return;
+  if (relative) job.complain('ERR_NATGRAD_ARGUMENT', '.partner has no meaning for relative damping');
   const partner = job.part('partner');
   const diagonal = partner.optionalFlag('diagonal');
   const size = partner.integer('size', 1, diagonal ? maxLength : maxMatrixSize);

@@ -1,11 +1,14 @@
 /** The methods by name: each is a choice of parts and of their defaults. */
+export { blockDiagonal } from './blockDiagonal';
 export { blockTridiagonal } from './blockTridiagonal';
+export { exactNaturalGradient } from './exactNaturalGradient';
 export { kfac } from './kfac';
+export { mirrorDescent, type MirrorDescentConfig } from './mirrorDescent';
+export { onlineNaturalGradient, type OnlineNaturalGradientConfig } from './onlineNaturalGradient';
+export { seng } from './seng';
 export { shampoo } from './shampoo';
 export { singd } from './singd';
-export { blockDiagonal } from './blockDiagonal';
-export { exactNaturalGradient } from './exactNaturalGradient';
-export { seng } from './seng';
+export { sngd } from './sngd';
 export { tengrad } from './tengrad';
 export { diagonalFisher } from './diagonalFisher';
 export { ekfac } from './ekfac';
