@@ -37,7 +37,10 @@ export async function runExperiment(
   const { dataset, epochs, batchSize, seed } = experiment;
   const settings = settingsFor(optimizer, given);
   const steps = epochs * Math.ceil(dataset.train.count / batchSize);
-  const learningRate = learningRateSchedules[experiment.schedule](settings.learningRate, steps);
+  const learningRate =
+    settings.learningRate === undefined
+      ? undefined
+      : learningRateSchedules[experiment.schedule](settings.learningRate, steps);
 
   await withTrainer(experiment, optimizer, settings, (trainer) =>
     warmUp({ dataset, batchSize, ...trainer }, warmUpSteps),
@@ -56,7 +59,8 @@ export async function searchLearningRate(
   watch: Pick<TrainingOptions, 'onStep' | 'onEpoch'> = {},
 ): Promise<{ best: Run; runs: Run[] }> {
   const runs: Run[] = [];
-  for (const learningRate of findPreset(optimizer).grid) {
+  const { grid } = findPreset(optimizer);
+  for (const learningRate of grid.length > 0 ? grid : [undefined]) {
     runs.push(await runExperiment(experiment, optimizer, { ...given, learningRate }, watch));
   }
   const finalLoss = (run: Run) => (run.diverged ? Infinity : run.epochs[run.epochs.length - 1].trainLoss);

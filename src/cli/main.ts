@@ -52,7 +52,7 @@ function createProgram(): Command {
   withTrainingOptions(
     program.command('compare').description('train the same classifier with several optimizers'),
   )
-    .option('--optimizers <names>', 'separated by commas', 'sgd,momentum,adam,kfac')
+    .option('--optimizers <names>', 'separated by commas, or all', 'sgd,momentum,adam,kfac')
     .option('--grid', 'choose the learning rate of each optimizer on a small grid')
     .action(async (dataset: string, flags: TrainingFlags & { optimizers: string; grid?: true }) => {
       const { compareCommand } = await import('./trainCommand.js');

@@ -9,6 +9,7 @@ import {
   exactNaturalGradient,
   foof,
   kfac,
+  mirrorDescent,
   onlineNaturalGradient,
   quasiDiagonal,
   seng,
@@ -16,13 +17,14 @@ import {
   singd,
   sngd,
   tengrad,
+  trustRegion,
   unitWise,
 } from '../optimizer/presets/index';
 import { radam } from '../optimizer/radam';
 
 /** What can be set from the command line. An optimizer takes those that its defaults name. */
 export interface OptimizerSettings {
-  learningRate: number;
+  learningRate?: number;
   momentum?: number;
   damping?: number;
 }
@@ -30,7 +32,7 @@ export interface OptimizerSettings {
 interface Preset {
   /** For the multi-layer perceptron on MNIST in batches of 50 with the default schedule; `--grid` is there to check them. */
   defaults: OptimizerSettings;
-  /** Learning rates that `--grid` tries. */
+  /** Learning rates that `--grid` tries; empty if the optimizer chooses its own. */
   grid: number[];
   create: (settings: Required<OptimizerSettings>, seed: number) => tf.Optimizer;
 }
@@ -95,7 +97,22 @@ export const presets: Record<string, Preset> = {
     grid: [0.02, 0.03, 0.05, 0.1],
     create: ({ learningRate, damping }, seed) => sngd({ learningRate, damping, seed }),
   },
+  mirrorDescent: {
+    defaults: { learningRate: 0.3, damping: 0.05 },
+    grid: [0.1, 0.3, 1],
+    create: ({ learningRate, damping }, seed) => mirrorDescent({ learningRate, damping, klClip: 3e-4, seed }),
+  },
+  trustRegion: {
+    defaults: { damping: 0.1 },
+    grid: [],
+    create: ({ damping }) => trustRegion({ damping }),
+  },
 };
+
+/** The names in a list separated by commas; 'all' stands for every one there is. */
+export function namedOptimizers(list: string): string[] {
+  return list.trim() === 'all' ? Object.keys(presets) : list.split(',').map((name) => name.trim());
+}
 
 /** @throws NatgradError ERR_NATGRAD_ARGUMENT if there is no such optimizer. */
 export function findPreset(name: string): Preset {
@@ -125,5 +142,5 @@ export function checkSettings(names: string[], given: Partial<OptimizerSettings>
 }
 
 export function createOptimizer(name: string, settings: OptimizerSettings, seed: number): tf.Optimizer {
-  return findPreset(name).create({ momentum: 0, damping: 0, ...settings }, seed);
+  return findPreset(name).create({ learningRate: 0, momentum: 0, damping: 0, ...settings }, seed);
 }

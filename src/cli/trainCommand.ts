@@ -8,7 +8,7 @@ import { selectBackend, type BackendName } from './backend';
 import { loadDataset } from './dataset';
 import { runExperiment, searchLearningRate, type Experiment, type Run } from './experiment';
 import type { TrainingFlags } from './flags';
-import { checkSettings, findPreset, type OptimizerSettings } from './optimizers';
+import { checkSettings, findPreset, namedOptimizers, type OptimizerSettings } from './optimizers';
 import { progressBar, silentProgress, type Progress } from './progress';
 import { htmlReport } from './report';
 import { formatTable, resultTable } from './table';
@@ -32,7 +32,7 @@ export async function compareCommand(
   datasetName: string,
   flags: TrainingFlags & { optimizers: string; grid?: true },
 ): Promise<void> {
-  const names = flags.optimizers.split(',').map((name) => name.trim());
+  const names = namedOptimizers(flags.optimizers);
   if (flags.grid === true && flags.learningRate !== undefined) {
     throw new NatgradError(
       'ERR_NATGRAD_ARGUMENT',
