@@ -1,0 +1,74 @@
+/** The programs of the pages in docs run, what the pages link to is there, and every method has its page. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+import * as presets from '../../src/optimizer/presets/index';
+
+const root = join(__dirname, '..', '..');
+
+function pagesIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    // docs/api is generated.
+    if (entry.isDirectory()) return entry.name === 'api' ? [] : pagesIn(path);
+    return entry.name.endsWith('.md') ? [relative(root, path)] : [];
+  });
+}
+
+const text = (page: string) => readFileSync(join(root, page), 'utf8');
+const pages = pagesIn(join(root, 'docs'));
+const programs = pages.flatMap((page) => {
+  return [...text(page).matchAll(/```js\n/g)].map((_, i) => `${page}, program ${i + 1}`);
+});
+
+describe('the programs in docs', () => {
+  let outputs: Map<string, string>;
+
+  beforeAll(() => {
+    // One process for all: loading tfjs takes longer than the programs. A program that fails ends it; its output tells.
+    let lines: string;
+    try {
+      const runner = join(__dirname, 'runPrograms.cjs');
+      lines = execFileSync(process.execPath, [runner, ...pages], { cwd: root, encoding: 'utf8' });
+    } catch (error) {
+      lines = (error as { stdout: string }).stdout;
+    }
+    const reports = lines.split('\n').filter((line) => line.startsWith('['));
+    outputs = new Map(reports.map((line) => JSON.parse(line) as [string, string]));
+  }, 120_000);
+
+  it.each(programs)('%s runs, without warnings', (name) => {
+    const output = outputs.get(name) ?? 'did not run, because another failed before';
+    expect(output).not.toMatch(/did not run|failed:|NaN|natgrad:/);
+    expect(output).not.toBe('');
+  });
+});
+
+describe('the pages', () => {
+  it.each(['README.md', 'CONTRIBUTING.md', ...pages])('%s links to what is there', (page) => {
+    const targets = [...text(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target);
+    for (const target of targets.filter((each) => !/^https?:/.test(each))) {
+      const [file, anchor] = target.split('#');
+      const path = file === '' ? page : join(dirname(page), file);
+      expect({ target, exists: existsSync(join(root, path)) }).toEqual({ target, exists: true });
+      if (anchor !== undefined) expect(anchors(path)).toContain(anchor);
+    }
+  });
+
+  it.each(Object.keys(presets))('describe %s, and list it twice', (name) => {
+    expect(pages).toContain(`docs/methods/${name}.md`);
+    expect(text('docs/methods/README.md')).toContain(`[\`${name}\`](${name}.md)`);
+    expect(text('README.md')).toContain(`(docs/methods/${name}.md)`);
+  });
+});
+
+/** The anchors of the headings of a page, as GitHub makes them. */
+function anchors(page: string): string[] {
+  return [...text(page).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => {
+    return heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replace(/ /g, '-');
+  });
+}
