@@ -35,5 +35,5 @@ process.on('beforeExit', () => {
   const require = createRequire(join(process.cwd(), 'program.js'));
   new Function('require', next[1])(require);
   // Keeps the loop going, so that the end of it is announced again, for programs that only compute.
-  setImmediate(() => {});
+  globalThis.setImmediate(() => {});
 });
