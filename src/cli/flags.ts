@@ -13,6 +13,7 @@ export interface TrainingFlags {
   schedule: ScheduleName;
   damping?: number;
   momentum?: number;
+  l2?: number;
   seed: number;
   tfBackend?: BackendName;
   accelerate: boolean;

@@ -21,6 +21,7 @@ function withTrainingOptions(command: Command): Command {
     )
     .option('--damping <number>', "damping instead of the optimizer's default", positive)
     .option('--momentum <number>', "momentum instead of the optimizer's default", fraction)
+    .option('--l2 <number>', "L2 penalty instead of the optimizer's default", fraction)
     .option('--seed <number>', 'for initial weights, order of the examples and sampled labels', seed, 1)
     .addOption(
       new Option(
@@ -43,7 +44,7 @@ function createProgram(): Command {
     .exitOverride();
 
   withTrainingOptions(program.command('train').description('train a classifier with one optimizer'))
-    .option('--optimizer <name>', 'sgd, momentum, adam, radam, or a preset such as kfac or tengrad', 'kfac')
+    .option('--optimizer <name>', 'sgd, momentum, adam, radam, or a method of natgrad such as kfac', 'kfac')
     .action(async (dataset: string, flags: TrainingFlags & { optimizer: string }) => {
       const { trainCommand } = await import('./trainCommand.js');
       await trainCommand(dataset, flags);

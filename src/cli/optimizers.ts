@@ -27,6 +27,8 @@ export interface OptimizerSettings {
   learningRate?: number;
   momentum?: number;
   damping?: number;
+  /** Penalty l2 / 2 |w|^2 in the objective. */
+  l2?: number;
 }
 
 interface Preset {
@@ -39,9 +41,13 @@ interface Preset {
 
 type Natural = (config: Required<OptimizerSettings> & { seed: number }) => tf.Optimizer;
 
-/** A preset of natgrad, which takes a damping and a momentum. */
-function natural(create: Natural, defaults: Required<OptimizerSettings>, grid: number[]): Preset {
-  return { defaults, grid, create: (settings, seed) => create({ ...settings, seed }) };
+/** A preset of natgrad, which takes a damping, a momentum and a penalty. */
+function natural(create: Natural, defaults: OptimizerSettings, grid: number[]): Preset {
+  return {
+    defaults: { ...defaults, l2: 0 },
+    grid,
+    create: (settings, seed) => create({ ...settings, seed }),
+  };
 }
 
 const asKfac = { learningRate: 0.03, momentum: 0.9, damping: 0.05 };
@@ -78,12 +84,12 @@ export const presets: Record<string, Preset> = {
   diagonalFisher: natural(diagonalFisher, asKfac, fine),
   exactNaturalGradient: natural(
     exactNaturalGradient,
-    { learningRate: 0.1, momentum: 0.9, damping: 1 },
+    { learningRate: 1, momentum: 0.9, damping: 10 },
     coarse,
   ),
-  blockDiagonal: natural(blockDiagonal, { learningRate: 0.1, momentum: 0.9, damping: 1 }, coarse),
-  tengrad: natural(tengrad, { learningRate: 1, momentum: 0.9, damping: 10 }, coarse),
-  seng: natural(seng, { learningRate: 1, momentum: 0.9, damping: 10 }, coarse),
+  blockDiagonal: natural(blockDiagonal, { learningRate: 0.3, momentum: 0.9, damping: 3 }, coarse),
+  tengrad: natural(tengrad, { learningRate: 3, momentum: 0.9, damping: 30 }, [0.3, 1, 3, 10]),
+  seng: natural(seng, { learningRate: 3, momentum: 0.9, damping: 30 }, [0.3, 1, 3, 10]),
   foof: natural(foof, { learningRate: 0.1, momentum: 0.9, damping: 1 }, coarse),
   shampoo: natural(shampoo, { learningRate: 0.01, momentum: 0.9, damping: 1e-3 }, coarse),
   singd: natural(singd, asKfac, fine),
@@ -93,15 +99,11 @@ export const presets: Record<string, Preset> = {
     create: ({ learningRate, momentum }, seed) => onlineNaturalGradient({ learningRate, momentum, seed }),
   },
   sngd: {
-    defaults: { learningRate: 0.05, damping: 1 },
+    defaults: { learningRate: 0.05, damping: 1, l2: 5e-4 },
     grid: [0.02, 0.03, 0.05, 0.1],
-    create: ({ learningRate, damping }, seed) => sngd({ learningRate, damping, seed }),
+    create: ({ learningRate, damping, l2 }, seed) => sngd({ learningRate, damping, l2, seed }),
   },
-  mirrorDescent: {
-    defaults: { learningRate: 0.3, damping: 0.05 },
-    grid: [0.1, 0.3, 1],
-    create: ({ learningRate, damping }, seed) => mirrorDescent({ learningRate, damping, klClip: 3e-4, seed }),
-  },
+  mirrorDescent: natural(mirrorDescent, asKfac, fine),
   trustRegion: {
     defaults: { damping: 0.1 },
     grid: [],
@@ -142,5 +144,5 @@ export function checkSettings(names: string[], given: Partial<OptimizerSettings>
 }
 
 export function createOptimizer(name: string, settings: OptimizerSettings, seed: number): tf.Optimizer {
-  return findPreset(name).create({ learningRate: 0, momentum: 0, damping: 0, ...settings }, seed);
+  return findPreset(name).create({ learningRate: 0, momentum: 0, damping: 0, l2: 0, ...settings }, seed);
 }

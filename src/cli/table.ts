@@ -51,8 +51,14 @@ export function percent(share: number): string {
 }
 
 function settingsText({ settings }: Run): string {
-  const names: Record<string, string> = { learningRate: 'lr', momentum: 'momentum', damping: 'damping' };
+  const names: Record<string, string> = {
+    learningRate: 'lr',
+    momentum: 'momentum',
+    damping: 'damping',
+    l2: 'l2',
+  };
   return Object.entries(settings)
+    .filter(([key, value]) => key !== 'l2' || value !== 0)
     .map(([key, value]) => `${names[key]} ${value}`)
     .join(', ');
 }

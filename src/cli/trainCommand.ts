@@ -68,8 +68,8 @@ interface Session {
 }
 
 async function prepare(datasetName: string, flags: TrainingFlags, optimizers: string[]): Promise<Session> {
-  const { model, epochs, batchSize, seed, schedule, learningRate, momentum, damping } = flags;
-  const settings = { learningRate, momentum, damping };
+  const { model, epochs, batchSize, seed, schedule, learningRate, momentum, damping, l2 } = flags;
+  const settings = { learningRate, momentum, damping, l2 };
   optimizers.forEach(findPreset);
   checkSettings(optimizers, settings);
   const dataset = loadDataset(datasetName, flags.trainExamples);

@@ -14,6 +14,6 @@ import { preset, type PresetConfig } from './preset';
  */
 export function blockDiagonal(config: PresetConfig<'blockDiagonal'> = {}): NaturalGradientOptimizer {
   const everyBatch = { refresh: 'immediate', refreshPeriod: 1, factorDecay: 0 } as const;
-  const step = { learningRate: 0.1, damping: 1, klClip: null };
+  const step = { learningRate: 0.3, damping: 3, klClip: null };
   return preset('blockDiagonal', { fisher: 'exact', ...everyBatch, ...step }, config);
 }

@@ -12,7 +12,7 @@ import { preset, type PresetConfig } from './preset';
  * - `nystrom`: `{rank}` approximates the matrix of the dual form by so many of its columns; null (default): exact.
  *
  * Defaults that differ from the class: `fisher: 'exact'` (one backward pass per output), inverses from every batch by itself
- * (`refresh: 'immediate'`, `refreshPeriod: 1`, `factorDecay: 0`), and `learningRate: 0.1`, `damping: 1`, `klClip: null`, which suit small
+ * (`refresh: 'immediate'`, `refreshPeriod: 1`, `factorDecay: 0`), and `learningRate: 1`, `damping: 10`, `klClip: null`, which suit small
  * batches: the smaller the batch, the less of the Fisher matrix it knows, and the more damping the step needs.
  *
  * @param config see {@link NaturalGradientConfig}; every option has a default
@@ -21,6 +21,6 @@ import { preset, type PresetConfig } from './preset';
  */
 export function exactNaturalGradient(config: PresetConfig<'full'> = {}): NaturalGradientOptimizer {
   const everyBatch = { refresh: 'immediate', refreshPeriod: 1, factorDecay: 0 } as const;
-  const step = { learningRate: 0.1, damping: 1, klClip: null };
+  const step = { learningRate: 1, damping: 10, klClip: null };
   return preset('full', { fisher: 'exact', ...everyBatch, ...step }, config);
 }

@@ -9,7 +9,7 @@ import { preset, type PresetConfig } from './preset';
  * default 256; null takes all of them, which is `tengrad`.
  *
  * Defaults that differ from the class are those of `tengrad`: `fisher: 'empirical'`, `refresh: 'immediate'`, `refreshPeriod: 1`,
- * `learningRate: 1`, `damping: 10`, `klClip: null`.
+ * `learningRate: 3`, `damping: 30`, `klClip: null`.
  *
  * @param config see {@link NaturalGradientConfig}; every option has a default
  * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value; ERR_NATGRAD_NO_MEMORY, in the first
@@ -17,6 +17,6 @@ import { preset, type PresetConfig } from './preset';
  */
 export function seng(config: PresetConfig<'seng'> = {}): NaturalGradientOptimizer {
   const everyBatch = { refresh: 'immediate', refreshPeriod: 1 } as const;
-  const step = { learningRate: 1, damping: 10, klClip: null };
+  const step = { learningRate: 3, damping: 30, klClip: null };
   return preset('seng', { fisher: 'empirical', ...everyBatch, ...step }, config);
 }

@@ -9,7 +9,7 @@ import { preset, type PresetConfig } from './preset';
  * Its own option is `nystrom`: `{rank}` approximates the Gram matrix by so many of its columns; null (default): exact.
  *
  * Defaults that differ from the class: `fisher: 'empirical'`, inverses from every batch by itself (`refresh: 'immediate'`,
- * `refreshPeriod: 1`), and `learningRate: 1`, `damping: 10`, `klClip: null`: the gradient of a small batch lies in the span of its own
+ * `refreshPeriod: 1`), and `learningRate: 3`, `damping: 30`, `klClip: null`: the gradient of a small batch lies in the span of its own
  * scores, which the empirical Fisher matrix shrinks, so it takes much damping, and with it a long step. A longer `refreshPeriod` keeps the
  * batch of the latest refresh. Scores of earlier batches are never averaged in, so `factorDecay` acts only on the blocks of other variables.
  *
@@ -19,6 +19,6 @@ import { preset, type PresetConfig } from './preset';
  */
 export function tengrad(config: PresetConfig<'tengrad'> = {}): NaturalGradientOptimizer {
   const everyBatch = { refresh: 'immediate', refreshPeriod: 1 } as const;
-  const step = { learningRate: 1, damping: 10, klClip: null };
+  const step = { learningRate: 3, damping: 30, klClip: null };
   return preset('tengrad', { fisher: 'empirical', ...everyBatch, ...step }, config);
 }

@@ -31,7 +31,7 @@ describe('blockDiagonal', () => {
       [blockDiagonal, exactNaturalGradient].map(async (create) => {
         const model = classifier();
         model.layers[0].trainable = false;
-        const { model: net } = compiled(create, {}, model);
+        const { model: net } = compiled(create, { learningRate: 1, damping: 10 }, model);
         await train(net, 5);
         return weightsOf(net);
       }),
