@@ -28,6 +28,7 @@ export {
 } from './optimizer/presets/index';
 export { radam, RadamOptimizer, type RadamConfig } from './optimizer/radam';
 export { NaturalGradientOptimizer, type OptimizerStats } from './optimizer/NaturalGradientOptimizer';
+export type { BlockView, CurvatureView, NamedVectors } from './optimizer/curvatureView';
 export type { NaturalGradientConfig } from './optimizer/config';
 export type { BlockSummary } from './curvature/block';
 export type { BlockRule } from './curvature/coverLayers';

@@ -1,5 +1,6 @@
-import { escapeMarkup, lineChart, type Series } from './chart';
+import { lineChart, type Series } from './chart';
 import type { Run } from './experiment';
+import { htmlPage } from './page';
 import { resultTable } from './table';
 
 export interface ReportFacts {
@@ -33,53 +34,13 @@ export function htmlReport(runs: Run[], { title, facts, target }: ReportFacts): 
     lineChart({ title: 'Accuracy by epochs', xLabel: 'epochs', series: byEpoch, ...test }),
     lineChart({ title: 'Accuracy by time', xLabel: 'seconds of training', series: bySecond, ...test }),
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeMarkup(title)}</title>
-<style>${style}</style>
-</head>
-<body>
-<h1>${escapeMarkup(title)}</h1>
-<div class="charts">
-${charts.map((chart) => `<figure>${chart}</figure>`).join('\n')}
-</div>
-${htmlTable(resultTable(runs, target))}
-<p class="note">Losses are means over stretches of steps, each taken before its step. Time is that of training alone, without evaluation.</p>
-<dl>
-${facts.map(([label, value]) => `<dt>${escapeMarkup(label)}</dt><dd>${escapeMarkup(value)}</dd>`).join('\n')}
-</dl>
-</body>
-</html>
-`;
-}
-
-const style = `
-:root { color-scheme: light dark; --back: #ffffff; --text: #1d2430; --line: #dfe3ea; --soft: #f6f7f9; }
-@media (prefers-color-scheme: dark) { :root { --back: #14171c; --text: #e4e8ee; --line: #313843; --soft: #1b2027; } }
-body { margin: 0 auto; padding: 2rem 1.5rem 3rem; max-width: 1180px; background: var(--back); color: var(--text);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "Liberation Sans", sans-serif; }
-h1 { font-size: 1.5rem; margin: 0 0 1.25rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 1rem; }
-figure { margin: 0; padding: .75rem; border: 1px solid var(--line); border-radius: 10px; background: var(--soft); }
-svg { display: block; width: 100%; height: auto; }
-.scroll { overflow-x: auto; }
-table { width: 100%; margin: 1.5rem 0 .5rem; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .45rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th { font-weight: 600; }
-th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
-.note { margin: 0 0 1.5rem; font-size: .875rem; opacity: .75; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; margin: 0; font-size: .875rem; }
-dt { opacity: .75; } dd { margin: 0; overflow-wrap: anywhere; }
-`;
-
-function htmlTable([header, ...rows]: string[][]): string {
-  const cells = (tag: string, row: string[]) =>
-    row.map((cell) => `<${tag}>${escapeMarkup(cell)}</${tag}>`).join('');
-  const body = rows.map((row) => `<tr>${cells('td', row)}</tr>`).join('\n');
-  return `<div class="scroll"><table>\n<thead><tr>${cells('th', header)}</tr></thead>\n<tbody>\n${body}\n</tbody></table></div>`;
+  return htmlPage({
+    title,
+    charts,
+    tables: [{ rows: resultTable(runs, target) }],
+    note: 'Losses are means over stretches of steps, each taken before its step. Time is that of training alone, without evaluation.',
+    facts,
+  });
 }
 
 function indices(count: number): Float64Array {

@@ -15,6 +15,7 @@ import { record } from '../tape/record';
 import { tapeWorks } from '../tape/selfTest';
 import { fromTensor, toTensor, withPrefix, type NamedTensors } from './checkpoint';
 import { CHOSEN, resolveConfig, type NaturalGradientConfig, type ResolvedConfig } from './config';
+import { curvatureView, type CurvatureView } from './curvatureView';
 import { CurvatureEstimation } from './estimation';
 import { ModelledStep, type BatchLoss } from './modelledStep';
 import { restoreConfig, saveConfig } from './savedConfig';
@@ -252,6 +253,16 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   /** What every variable of the model got: structure, sizes, memory, and why where it is a fallback. Empty before the first step. */
   summary(): BlockSummary[] {
     return this.estimation.blocks.map((block) => block.summary());
+  }
+
+  /**
+   * The approximate Fisher matrix as the optimizer has it now, to multiply with, also by its damped inverse; see `natgrad/diagnostics`. It
+   * holds until the next statistics are gathered.
+   */
+  curvature(): CurvatureView {
+    this.requireUsable();
+    this.estimation.refresher.drain();
+    return curvatureView([...this.estimation.blocks], this.kernels, this.config.precision);
   }
 
   /** How the last step went. */

@@ -1,0 +1,23 @@
+/**
+ * How good an approximation of the Fisher matrix is: natural gradients in function space, errors against the exact matrix, spectra.
+ *
+ * @packageDocumentation
+ */
+export {
+  contraction,
+  functionSpaceKernel,
+  isotropy,
+  optimalLearningRate,
+  preconditionedKernel,
+  predictedResiduals,
+  tangentKernels,
+  type HasCurvature,
+  type Isotropy,
+  type Kernel,
+  type Metric,
+} from './functionSpace';
+export { jacobian, withOutputs, type BackwardWalk, type Jacobian, type Network } from './jacobian';
+export { truncatedTridiagonalKernel } from './truncatedKernel';
+export { truncatedTridiagonalStep } from '../curvature/truncatedTridiagonal';
+export { halfSquaredError, unitSphereData, wideNetwork, type WideNetwork } from './wideNetwork';
+export type { BlockView, CurvatureView, NamedVectors } from '../optimizer/curvatureView';
