@@ -37,6 +37,11 @@ export const count = numberThat(
   (value) => Number.isSafeInteger(value) && value >= 1,
   'a whole number from 1 on',
 );
+/** Whole numbers separated by commas. */
+export function counts(text: string): number[] {
+  return text.split(',').map(count);
+}
+
 export const seed = numberThat(
   (value) => Number.isSafeInteger(value) && value >= 0,
   'a whole number from 0 on',

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 
 import { NatgradError } from '../errors';
-import { count, fraction, positive, seed, share, type TrainingFlags } from './flags';
+import { count, counts, fraction, positive, seed, share, type TrainingFlags } from './flags';
+import type { ReproduceFlags } from './reproduceCommand';
 import { packageVersion } from './versions';
 
 // The commands are imported when they run: tfjs takes a second to load, and help and mistakes should not wait for it.
@@ -39,7 +40,7 @@ function withTrainingOptions(command: Command): Command {
 
 function createProgram(): Command {
   const program = new Command('natgrad')
-    .description('Natural-gradient training for TensorFlow.js: train, compare, inspect.')
+    .description('Natural-gradient training for TensorFlow.js: train, compare, reproduce, inspect.')
     .version(packageVersion('natgrad') ?? 'unknown')
     .exitOverride();
 
@@ -58,6 +59,36 @@ function createProgram(): Command {
     .action(async (dataset: string, flags: TrainingFlags & { optimizers: string; grid?: true }) => {
       const { compareCommand } = await import('./trainCommand.js');
       await compareCommand(dataset, flags);
+    });
+
+  program
+    .command('reproduce')
+    .description('measure what a paper says')
+    .addArgument(
+      new Argument(
+        '<experiment>',
+        'function-space: isotropy and one-step convergence of wide networks',
+      ).choices(['function-space']),
+    )
+    .option('--width <list>', 'widths of the hidden layers, separated by commas', counts, [128, 256, 512])
+    .option('--examples <count>', 'training examples', count, 32)
+    .option('--seeds <count>', 'networks per width, over which results are averaged', count, 3)
+    .addOption(
+      new Option('--data <name>', 'drawn inputs, or zeros and ones of MNIST')
+        .choices(['gaussian', 'mnist'])
+        .default('gaussian'),
+    )
+    .addOption(
+      new Option(
+        '--tf-backend <name>',
+        'backend of tfjs (default: wasm if it is installed, else cpu)',
+      ).choices(['cpu', 'wasm', 'tensorflow']),
+    )
+    .option('--report <file>', 'write an HTML report with plots')
+    .option('--json', 'print the measurements as JSON instead of the tables')
+    .action(async (_experiment: string, flags: ReproduceFlags) => {
+      const { reproduceFunctionSpace } = await import('./reproduceCommand.js');
+      await reproduceFunctionSpace(flags);
     });
 
   program
