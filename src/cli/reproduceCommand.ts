@@ -100,7 +100,10 @@ function zerosAndOnes(examples: number): TrainingData {
     const { mean, variance } = tf.moments(images);
     const standard = images.sub(mean).div(variance.sqrt());
     const targets = chosen.map((i) => [train.labels[i] === 0 ? -0.5 : 0.5]);
-    return { inputs: standard.div<tf.Tensor2D>(standard.norm('euclidean', 1, true)), targets: tf.tensor2d(targets) };
+    return {
+      inputs: standard.div<tf.Tensor2D>(standard.norm('euclidean', 1, true)),
+      targets: tf.tensor2d(targets),
+    };
   });
 }
 
