@@ -11,10 +11,10 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 
-import type { FloatArray } from '../linalg/jobs';
 import { NatgradError } from '../errors';
-import type { CurvatureView, NamedVectors } from '../optimizer/curvatureView';
+import type { CurvatureView } from '../optimizer/curvatureView';
 import { jacobian, type Jacobian, type Network } from './jacobian';
+import { dot, innerProduct } from './vectors';
 
 /** A symmetric matrix over the outputs of all examples, [size, size] row-major. */
 export interface Kernel {
@@ -53,7 +53,7 @@ export function preconditionedKernel(optimizer: HasCurvature, { rows, examples }
   const values = new Float64Array(rows.length ** 2);
   rows.forEach((row, i) => {
     const direction = curvature.precondition(row);
-    rows.forEach((other, j) => (values[i * rows.length + j] = dotAll(other, direction) / examples));
+    rows.forEach((other, j) => (values[i * rows.length + j] = innerProduct(other, direction) / examples));
   });
   return { values, size: rows.length };
 }
@@ -181,16 +181,6 @@ function tridiagonalSum(layers: number): number {
     );
   }
   return Math.ceil(layers / 3);
-}
-
-function dotAll(left: NamedVectors, right: NamedVectors): number {
-  return Object.keys(left).reduce((sum, name) => sum + dot(left[name], right[name]), 0);
-}
-
-function dot(left: FloatArray, right: FloatArray): number {
-  let sum = 0;
-  for (let at = 0; at < left.length; at++) sum += left[at] * right[at];
-  return sum;
 }
 
 function squared(values: ArrayLike<number>): number {

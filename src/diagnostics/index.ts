@@ -3,6 +3,10 @@
  *
  * @packageDocumentation
  */
+export { blockSpectrum, type BlockSpectrum, type BlockSpectrumOptions } from './blockSpectrum';
+export { directionCosine, estimatorError, type BlockError } from './estimatorError';
+export { ExactFisher, measuredDivergence, type FisherOfOptions } from './exactFisher';
+export { fisherSpectrum } from './fisherSpectrum';
 export {
   contraction,
   functionSpaceKernel,
@@ -17,7 +21,9 @@ export {
   type Metric,
 } from './functionSpace';
 export { jacobian, withOutputs, type BackwardWalk, type Jacobian, type Network } from './jacobian';
+export { lanczos, type LanczosOptions, type RitzValues } from './lanczos';
 export { truncatedTridiagonalKernel } from './truncatedKernel';
 export { truncatedTridiagonalStep } from '../curvature/truncatedTridiagonal';
+export { cosine, innerProduct } from './vectors';
 export { halfSquaredError, unitSphereData, wideNetwork, type WideNetwork } from './wideNetwork';
 export type { BlockView, CurvatureView, NamedVectors } from '../optimizer/curvatureView';
