@@ -24,6 +24,9 @@ export interface RitzValues {
   weights: Float64Array;
 }
 
+/** What products with a matrix in float64 leave of a vector that lies in the space of earlier ones, in units of its largest eigenvalue. */
+const rounding = 1e-10;
+
 /**
  * The spectrum of a symmetric matrix from its products with vectors (C. Lanczos 1950; for densities G. Golub and J. Welsch 1969, and
  * S. Ubaru, J. Chen and Y. Saad, "Fast estimation of tr(f(A)) via stochastic Lanczos quadrature", 2017), with every new vector made
@@ -69,7 +72,7 @@ export function lanczos(
     const beta = Math.sqrt(dot(product, product));
     largest = Math.max(largest, Math.abs(alpha), beta);
     // The Krylov space is exhausted: what is left is rounding.
-    if (beta <= size * Number.EPSILON * largest) break;
+    if (beta <= rounding * largest) break;
     beside.push(beta);
     next = product.map((value) => value / beta);
   }

@@ -5,7 +5,7 @@ import { randomStream } from '../fisher/random';
 /** A multi-layer perceptron in NTK parametrisation, as a function of its inputs; see `wideNetwork`. */
 export interface WideNetwork {
   /** f of inputs [N, sizes[0]]: [N, last size]. */
-  predict(inputs: tf.Tensor): tf.Tensor2D;
+  predict: (inputs: tf.Tensor) => tf.Tensor2D;
   /** W_1 … W_L, [in, out], standard deviation `sigma`. */
   kernels: tf.Variable[];
   dispose(): void;
@@ -32,7 +32,7 @@ export function wideNetwork(sizes: readonly number[], seed = 1): WideNetwork {
       let hidden = inputs as tf.Tensor2D;
       kernels.forEach((kernel, l) => {
         const outputs = tf
-          .matMul<tf.Tensor2D>(hidden, kernel as tf.Tensor2D)
+          .matMul<tf.Tensor2D>(hidden, kernel)
           .mul<tf.Tensor2D>(1 / Math.sqrt(sizes[l]));
         hidden = l === kernels.length - 1 ? outputs : tf.relu(outputs);
       });
@@ -44,7 +44,7 @@ export function wideNetwork(sizes: readonly number[], seed = 1): WideNetwork {
 /** Half the mean over the examples of the squared error, of which the Fisher matrix is that of unit variance: (1/N) J'J. */
 export function halfSquaredError(outputs: tf.Tensor, targets: tf.Tensor): tf.Scalar {
   const columns = outputs.shape[outputs.rank - 1] ?? 1;
-  return tf.tidy(() => tf.losses.meanSquaredError(targets, outputs).mul(columns / 2) as tf.Scalar);
+  return tf.tidy(() => tf.losses.meanSquaredError(targets, outputs).mul<tf.Scalar>(columns / 2));
 }
 
 /** Inputs [N, size] of independent normal numbers, each example scaled to norm 1, with targets +-0.5 by turns. */
