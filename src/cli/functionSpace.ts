@@ -99,6 +99,7 @@ const metrics: Record<string, MetricSetting> = {
   blockTridiagonal: {
     create: (damping) => blockTridiagonal({ ...exactly, damping }),
     damping: withSplitDamping,
+    learningRate: (examples) => optimalLearningRate('blockTridiagonal', { layers, examples }),
   },
   kfac: {
     create: (damping) => kfac({ ...exactly, damping }),

@@ -134,16 +134,19 @@ export function contraction(before: ArrayLike<number>, after: ArrayLike<number>)
 }
 
 /** The metrics whose learning rate theory gives; see `optimalLearningRate`. */
-export type Metric = 'exact' | 'blockDiagonal' | 'truncatedTridiagonal' | 'kroneckerFactored' | 'unitWise';
+export type Metric =
+  'exact' | 'blockDiagonal' | 'truncatedTridiagonal' | 'kroneckerFactored' | 'blockTridiagonal' | 'unitWise';
 
 /**
  * 1 / alpha of the infinitely wide network with one output (Karakida & Osawa 2020; for K-FAC with mean factors A and G):
  *
  *     exact 1,  block-diagonal 1/L,  truncated tri-diagonal 1/(1'T^-1 1),  K-FAC 1/((L-1) N + 1),  unit-wise 1/(gamma (L-1) M)
  *
- * with T the L x L matrix of ones on its three central diagonals, and gamma = 1/2 for ReLU, 1 otherwise.
+ * with T the L x L matrix of ones on its three central diagonals, and gamma = 1/2 for ReLU, 1 otherwise. The block tri-diagonal K-FAC of
+ * Martens & Grosse 2015, whose inverse is block tri-diagonal, has 1/N: what a layer adds to the next one vanishes as the factors have full
+ * rank on the examples, but for the last two, which add 1 and N - 1.
  *
- * @param options `layers` L; `examples` N, for K-FAC; `width` M, for unit-wise; `activation` default 'relu'
+ * @param options `layers` L; `examples` N, for the two that are Kronecker factored; `width` M, for unit-wise; `activation` default 'relu'
  * @throws NatgradError ERR_NATGRAD_NOT_POSITIVE_DEFINITE for the truncated tri-diagonal metric of 2, 5, 8, … layers, where T is singular
  */
 export function optimalLearningRate(
@@ -164,6 +167,8 @@ export function optimalLearningRate(
       return 1 / tridiagonalSum(layers);
     case 'kroneckerFactored':
       return 1 / ((layers - 1) * examples + 1);
+    case 'blockTridiagonal':
+      return 1 / examples;
     case 'unitWise':
       return 1 / ((activation === 'relu' ? 0.5 : 1) * (layers - 1) * width);
   }

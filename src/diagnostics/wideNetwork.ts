@@ -31,9 +31,7 @@ export function wideNetwork(sizes: readonly number[], seed = 1): WideNetwork {
     tf.tidy(() => {
       let hidden = inputs as tf.Tensor2D;
       kernels.forEach((kernel, l) => {
-        const outputs = tf
-          .matMul<tf.Tensor2D>(hidden, kernel)
-          .mul<tf.Tensor2D>(1 / Math.sqrt(sizes[l]));
+        const outputs = tf.matMul<tf.Tensor2D>(hidden, kernel).mul<tf.Tensor2D>(1 / Math.sqrt(sizes[l]));
         hidden = l === kernels.length - 1 ? outputs : tf.relu(outputs);
       });
       return hidden;

@@ -210,6 +210,25 @@ describe('function space', () => {
     expect(Math.abs(found.alpha / alpha - 1)).toBeLessThan(tolerance);
   });
 
+  // Of a scalar output: K-FAC has (L - 1) N + 1, and its tri-diagonal form N whatever the depth.
+  it.each([2, 4, 5])('is isotropic with Kronecker factors of networks of %i layers', (layers) => {
+    const deep = wideNetwork([SIZES[0], ...Array.from({ length: layers - 1 }, () => 64), 1], 3);
+    const found = jacobian(deep.predict, data.inputs, deep.kernels);
+    const w = tangentKernels(found).reduce((sum, kernel) => sum + isotropy(kernel).alpha, 0);
+    for (const [metric, create] of [
+      ['kroneckerFactored', kfac],
+      ['blockTridiagonal', blockTridiagonal],
+    ] as const) {
+      const optimizer = create({ ...exactly, damping: 1e-12 * w });
+      const loss = () => halfSquaredError(deep.predict(data.inputs), data.targets);
+      tf.dispose(optimizer.computeGradients(loss, deep.kernels).grads);
+      const { alpha, deviation } = isotropy(preconditionedKernel(optimizer, found));
+      expect(deviation).toBeLessThan(1e-3);
+      expect(alpha * optimalLearningRate(metric, { layers, examples: N })).toBeCloseTo(1, 3);
+    }
+    deep.dispose();
+  });
+
   it('is isotropic with the truncated tri-diagonal metric, whose alpha is 1 for three layers', () => {
     const kernels = tangentKernels(jacobian(network.predict, data.inputs, network.kernels));
     const found = isotropy(truncatedTridiagonalKernel(kernels));
