@@ -27,7 +27,7 @@ export interface BlockView {
   state(): Record<string, FloatArray>;
 }
 
-/** The approximate Fisher matrix of an optimizer as it is in use: with the inverses that the next step would take. */
+/** The approximate Fisher matrix of an optimizer, with the inverses that are in use. */
 export interface CurvatureView {
   readonly blocks: readonly BlockView[];
   /**
