@@ -119,12 +119,21 @@ const metrics: Record<string, MetricSetting> = {
 /** Names of the metrics in the order of results: those of the optimizers, then the one that is no optimizer, then no metric at all. */
 export const metricNames = [...Object.keys(metrics), 'truncatedTridiagonal', 'gradient'];
 
-/** Every metric on one network; the weights are the same for all. */
-export function measureMetrics(data: TrainingData, width: number, seed: number): MetricResult[] {
+/** Metrics on one network, by default all of them; the weights are the same for all. */
+export function measureMetrics(
+  data: TrainingData,
+  width: number,
+  seed: number,
+  chosen: readonly string[] = metricNames,
+): MetricResult[] {
   return onNetwork(data, width, seed, (network, found, meanEigenvalue) => {
     const kernels = tangentKernels(found);
     const examples = found.examples;
-    const results = Object.entries(metrics).map(([metric, setting]): MetricResult => {
+    return chosen.map((metric): MetricResult => {
+      const own = { metric, width, seed };
+      if (metric === 'truncatedTridiagonal') return { ...own, ...truncatedStep(network, data, kernels) };
+      if (metric === 'gradient') return { ...own, ...gradientStep(network, data, kernels) };
+      const setting = metrics[metric];
       const optimizer = setting.create(setting.damping * meanEigenvalue, examples);
       try {
         gather(optimizer, network, data);
@@ -132,17 +141,11 @@ export function measureMetrics(data: TrainingData, width: number, seed: number):
         const learningRate = setting.learningRate?.(examples) ?? 1 / measured.alpha;
         optimizer.learningRate = learningRate;
         const [residual] = descend(optimizer, network, data, 1);
-        return { metric, width, seed, ...measured, learningRate, residual };
+        return { ...own, ...measured, learningRate, residual };
       } finally {
         optimizer.dispose();
       }
     });
-    const own = { width, seed };
-    return [
-      ...results,
-      { ...own, ...truncatedStep(network, data, kernels) },
-      { ...own, ...gradientStep(network, data, kernels) },
-    ];
   });
 }
 
@@ -216,7 +219,7 @@ function truncatedStep(
   network: WideNetwork,
   data: TrainingData,
   kernels: Kernel[],
-): Omit<MetricResult, 'width' | 'seed'> {
+): Omit<MetricResult, 'metric' | 'width' | 'seed'> {
   const measured = isotropy(truncatedTridiagonalKernel(kernels));
   const learningRate = optimalLearningRate('truncatedTridiagonal', { layers });
   const [examples] = data.inputs.shape;
@@ -236,7 +239,7 @@ function truncatedStep(
     );
     return fraction();
   });
-  return { metric: 'truncatedTridiagonal', ...measured, learningRate, residual };
+  return { ...measured, learningRate, residual };
 }
 
 /** Plain gradient descent, whose K is the tangent kernel: what all this is compared with. */
@@ -244,7 +247,7 @@ function gradientStep(
   network: WideNetwork,
   data: TrainingData,
   kernels: Kernel[],
-): Omit<MetricResult, 'width' | 'seed'> {
+): Omit<MetricResult, 'metric' | 'width' | 'seed'> {
   const size = kernels[0].size;
   const values = Float64Array.from({ length: size * size }, (_, at) =>
     kernels.reduce((sum, kernel) => sum + kernel.values[at], 0),
@@ -252,5 +255,5 @@ function gradientStep(
   const measured = isotropy({ values, size });
   const learningRate = 1 / measured.alpha;
   const [residual] = descend(tf.train.sgd(learningRate), network, data, 1);
-  return { metric: 'gradient', ...measured, learningRate, residual };
+  return { ...measured, learningRate, residual };
 }

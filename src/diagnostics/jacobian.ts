@@ -56,17 +56,19 @@ export function withOutputs<T>(
     return tf.sum(outputs);
   };
   return withTape(sum, variables ?? variablesOf(network), ({ layers, backward }) => {
-    const walk: BackwardWalk = (cotangent, targets) =>
+    const walk: BackwardWalk = (cotangent, targets) => {
+      const found: NamedVectors = {};
+      // A tidy looks for tensors in whatever it returns, element by element, so nothing is returned.
       tf.tidy(() => {
         const seed = host().create(outputs!.shape, (values) => values.set(cotangent));
         const gradients = backward(new Map([[outputs!.id, seed]]), targets);
-        return Object.fromEntries(
-          targets.map(({ id, name, size }) => {
-            const gradient = gradients.get(id);
-            return [name, gradient ? host().read(gradient).slice() : new Float32Array(size)];
-          }),
-        );
+        for (const { id, name, size } of targets) {
+          const gradient = gradients.get(id);
+          found[name] = gradient ? host().read(gradient).slice() : new Float32Array(size);
+        }
       });
+      return found;
+    };
     return use(
       outputs!,
       walk,

@@ -44,7 +44,9 @@ export class GaussNewton {
 
   /** J v: the change of every head along `vector`, which has one array per variable. */
   outputs(vector: readonly FloatArray[]): OutputVectors {
-    return tf.tidy(() => {
+    let outputs: OutputVectors = [];
+    // A tidy looks for tensors in whatever it returns, element by element, so nothing is returned.
+    tf.tidy(() => {
       const tangents = new Map(
         this.variables.map(({ id, shape }, i) => [
           id,
@@ -55,11 +57,12 @@ export class GaussNewton {
         tangents,
         this.heads.map(({ parameters }) => parameters),
       );
-      return this.heads.map(({ parameters: { id, size } }) => {
+      outputs = this.heads.map(({ parameters: { id, size } }) => {
         const tangent = found.get(id);
         return tangent ? this.host.read(tangent).slice() : new Float32Array(size);
       });
     });
+    return outputs;
   }
 
   /** v'F w = (1/N) sum (B'J v)'(B'J w), from J v and J w. */
@@ -77,23 +80,25 @@ export class GaussNewton {
   multiply(vector: readonly FloatArray[]): Float32Array[] {
     const jv = this.outputs(vector);
     const { examples } = this.recording;
-    return tf.tidy(() => {
+    let product: Float32Array[] = [];
+    tf.tidy(() => {
       const seeds = new Map<number, tf.Tensor>();
       this.values.forEach((head, i) => {
-        const product = fisherProduct(head, jv[i]);
+        const fisher = fisherProduct(head, jv[i]);
         const { id, shape } = this.heads[i].parameters;
         const seed = this.host.create(shape, (values) => {
-          for (let at = 0; at < values.length; at++) values[at] = product[at] / examples;
+          for (let at = 0; at < values.length; at++) values[at] = fisher[at] / examples;
         });
         const earlier = seeds.get(id);
         seeds.set(id, earlier ? tf.add(earlier, seed) : seed);
       });
       const gradients = this.recording.backward(seeds, this.variables);
-      return this.variables.map(({ id, size }) => {
+      product = this.variables.map(({ id, size }) => {
         const gradient = gradients.get(id);
         return gradient ? this.host.read(gradient).slice() : new Float32Array(size);
       });
     });
+    return product;
   }
 }
 
