@@ -65,7 +65,8 @@ void gramTile(int64_t depth, const T* narrow, const T* wide, int64_t row, int64_
     for (int64_t v = 0; v < vectors; ++v) x[v] = load(wide + k * gramPanel<T> + v * width<T>);
 #pragma GCC unroll 8
     for (int64_t r = 0; r < gramRows; ++r) {
-      const V factor = broadcast(narrow[k * gramRows + r]);
+      V factor = broadcast(narrow[k * gramRows + r]);
+      holdInRegister(factor);
 #pragma GCC unroll 3
       for (int64_t v = 0; v < vectors; ++v) sum[r][v] = mulAdd(factor, x[v], sum[r][v]);
     }

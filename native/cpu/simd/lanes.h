@@ -85,6 +85,16 @@ inline LanesOf<T> broadcast(T x) {
   return x - LanesOf<T>{};
 }
 
+// Keeps the compiler from loading a broadcast value again in every instruction that uses it: loads would be the bottleneck.
+template <class V>
+inline void holdInRegister(V& v) {
+#if defined(__AVX2__)
+  asm("" : "+v"(v));
+#else
+  (void)v;
+#endif
+}
+
 // c + a b and c - a b, rounded once where the processor can; the scalar forms round exactly as the vector forms do.
 // (The plain square root of 512 bits makes GCC 12 warn inside its own header.)
 #if defined(__AVX512F__)
