@@ -19,7 +19,7 @@ import {
   type Statistics,
 } from './block';
 import { EigenSide } from './eigenSide';
-import { allocate, type Precision } from './factor';
+import { allocate, denseProduct, type Precision } from './factor';
 import type { KroneckerFactoredOptions } from './kroneckerFactored';
 import { momentPhases, type KroneckerMoments } from './kroneckerMoments';
 import { variableParts } from './layerMatrix';
@@ -62,7 +62,7 @@ export class EigenbasisBlock implements CurvatureBlock, KroneckerMoments {
     [this.left, this.right] = this.transposed ? [this.output, this.input] : [this.input, this.output];
     this.rotated = allocate(precision, this.left.size * this.right.size);
     this.spectrum = allocate(precision, this.rotated.length);
-    this.fillHomogeneous();
+    this.input.clear(bias);
   }
 
   updatePhases([statistics]: Statistics[], average: AverageStep): Phase[] {
@@ -95,18 +95,13 @@ export class EigenbasisBlock implements CurvatureBlock, KroneckerMoments {
   }
 
   restart(): void {
-    for (const side of this.sides) side.moment.fill(0);
-    this.fillHomogeneous();
+    this.input.clear(this.bias);
+    this.output.clear(false);
   }
 
   /** The order in which they are refreshed. */
   private get sides(): [EigenSide, EigenSide] {
     return [this.input, this.output];
-  }
-
-  /** The moment of the appended 1, which a diagonal factor keeps as it is set. */
-  private fillHomogeneous(): void {
-    if (this.input.form === 'diagonal' && this.bias) this.input.moment[this.input.size - 1] = 1;
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
@@ -205,16 +200,7 @@ export class EigenbasisBlock implements CurvatureBlock, KroneckerMoments {
 
   toDense(): Float64Array {
     const { left, right } = this;
-    const n = left.size * right.size;
-    const dense = new Float64Array(n * n);
-    for (let row = 0; row < n; row++) {
-      for (let column = 0; column < n; column++) {
-        const [i, j] = [Math.floor(row / right.size), row % right.size];
-        const [k, l] = [Math.floor(column / right.size), column % right.size];
-        dense[row * n + column] = left.at(i, k) * right.at(j, l);
-      }
-    }
-    return dense;
+    return denseProduct(left, right);
   }
 
   state(): Record<string, FloatArray> {

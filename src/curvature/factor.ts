@@ -40,6 +40,12 @@ export class Moment {
     return [{ op: 'diagonalFactor', inputs, decay, factor }];
   }
 
+  /** Begins anew. With `homogeneous` a diagonal has the moment of the appended 1, which `updateJobs` leaves as it is. */
+  clear(homogeneous: boolean): void {
+    this.moment.fill(0);
+    if (this.form === 'diagonal' && homogeneous) this.moment[this.size - 1] = 1;
+  }
+
   /** Element (i, j) of the moment. */
   at(i: number, j: number): number {
     if (this.form === 'diagonal') return i === j ? this.moment[i] : 0;
@@ -50,6 +56,20 @@ export class Moment {
   get dimensions(): string {
     return this.form === 'diagonal' ? `diagonal ${this.size}` : `${this.size} x ${this.size}`;
   }
+}
+
+/** `left (x) right` as a dense matrix, row-major. */
+export function denseProduct(left: Moment, right: Moment): Float64Array {
+  const n = left.size * right.size;
+  const dense = new Float64Array(n * n);
+  for (let row = 0; row < n; row++) {
+    for (let column = 0; column < n; column++) {
+      const [i, j] = [Math.floor(row / right.size), row % right.size];
+      const [k, l] = [Math.floor(column / right.size), column % right.size];
+      dense[row * n + column] = left.at(i, k) * right.at(j, l);
+    }
+  }
+  return dense;
 }
 
 /**

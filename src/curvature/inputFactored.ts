@@ -46,7 +46,7 @@ export class InputFactoredBlock implements CurvatureBlock {
     this.reason = options.reason ?? '';
     this.input = new Factor(inputSize + (bias ? 1 : 0), diagonalInput ? 'diagonal' : 'lower', precision);
     this.ones = allocate(precision, outputSize).fill(1);
-    this.fillHomogeneous();
+    this.input.clear(bias);
   }
 
   updatePhases([{ activations }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
@@ -72,13 +72,7 @@ export class InputFactoredBlock implements CurvatureBlock {
   }
 
   restart(): void {
-    this.input.moment.fill(0);
-    this.fillHomogeneous();
-  }
-
-  /** The moment of the appended 1, which a diagonal factor keeps as it is set. */
-  private fillHomogeneous(): void {
-    if (this.input.form === 'diagonal' && this.bias) this.input.moment[this.input.size - 1] = 1;
+    this.input.clear(this.bias);
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {

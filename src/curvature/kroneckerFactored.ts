@@ -27,7 +27,7 @@ import {
   type RefreshOutcome,
   type Statistics,
 } from './block';
-import { Factor, type Precision } from './factor';
+import { denseProduct, Factor, type Precision } from './factor';
 import type { Phase } from './phases';
 import { momentPhases, type KroneckerMoments } from './kroneckerMoments';
 import type { WeightSharing } from './weightSharing';
@@ -88,7 +88,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
     this.reason = options.reason ?? '';
     this.input = new Factor(inputSize + (bias ? 1 : 0), diagonalInput ? 'diagonal' : 'lower', precision);
     this.output = new Factor(outputSize, 'lower', precision);
-    this.fillHomogeneous();
+    this.input.clear(bias);
   }
 
   updatePhases([statistics]: Statistics[], average: AverageStep): Phase[] {
@@ -126,14 +126,8 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
   }
 
   restart(): void {
-    this.input.moment.fill(0);
-    this.output.moment.fill(0);
-    this.fillHomogeneous();
-  }
-
-  /** The moment of the appended 1, which a diagonal factor keeps as it is set. */
-  private fillHomogeneous(): void {
-    if (this.input.form === 'diagonal' && this.bias) this.input.moment[this.input.size - 1] = 1;
+    this.input.clear(this.bias);
+    this.output.clear(false);
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
@@ -163,16 +157,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
 
   toDense(): Float64Array {
     const [left, right] = this.transposed ? [this.output, this.input] : [this.input, this.output];
-    const n = left.size * right.size;
-    const dense = new Float64Array(n * n);
-    for (let row = 0; row < n; row++) {
-      for (let column = 0; column < n; column++) {
-        const [i, j] = [Math.floor(row / right.size), row % right.size];
-        const [k, l] = [Math.floor(column / right.size), column % right.size];
-        dense[row * n + column] = left.at(i, k) * right.at(j, l);
-      }
-    }
-    return dense;
+    return denseProduct(left, right);
   }
 
   state(): Record<string, FloatArray> {

@@ -2,26 +2,7 @@ import { fitRational } from '../../src/layers';
 import { initialCoefficients, type RationalFunctionName } from '../../src/layers/rationalInitializers';
 import type { RationalType, RationalVersion } from '../../src/layers';
 import { errorWithCode } from '../errorWithCode';
-
-/** y by the definitions of the versions, term by term (A. Molina et al., "Pade activation units", ICLR 2020). */
-function value(version: RationalVersion, a: number[], b: number[], x: number): number {
-  const p = a.reduce((sum, c, i) => sum + c * x ** i, 0);
-  const terms = b.map((c, k) => c * x ** (version === 'C' || version === 'boulle' ? k : k + 1));
-  const sum = terms.reduce((total, term) => total + term, 0);
-  switch (version) {
-    case 'A':
-      return p / (1 + terms.reduce((total, term) => total + Math.abs(term), 0));
-    case 'B':
-    case 'D':
-      return p / (1 + Math.abs(sum));
-    case 'C':
-      return p / (0.1 + Math.abs(sum));
-    case 'N':
-      return p / (1 + sum);
-    case 'boulle':
-      return p / sum;
-  }
-}
+import { rationalValue } from '../support/rationals';
 
 function errors(
   name: RationalFunctionName,
@@ -32,7 +13,9 @@ function errors(
 ): { largest: number; at: number[]; rms: number } {
   const { numerator, denominator } = initialCoefficients(name, type, version);
   const x = Array.from({ length: 401 }, (_, i) => (end * (i - 200)) / 200);
-  const differences = x.map((point) => Math.abs(value(version, numerator, denominator, point) - f(point)));
+  const differences = x.map((point) =>
+    Math.abs(rationalValue(version, numerator, denominator, point) - f(point)),
+  );
   const largest = Math.max(...differences);
   return {
     largest,
@@ -90,10 +73,10 @@ describe('fitRational', () => {
     'finds a function of its own type in version %s',
     (version) => {
       const b = version === 'C' || version === 'boulle' ? [1, 0.2, 0.7] : [0.2, 0.7];
-      const f = (x: number) => value(version, [0.3, -0.5, 0.2, 0.4], b, x);
+      const f = (x: number) => rationalValue(version, [0.3, -0.5, 0.2, 0.4], b, x);
       const fit = fitRational(f, { type: [3, 2], version, interval: [-2, 3] });
       expect(fit.maxError).toBeLessThan(1e-6);
-      expect(value(version, fit.numerator, fit.denominator, 0.77)).toBeCloseTo(f(0.77), 6);
+      expect(rationalValue(version, fit.numerator, fit.denominator, 0.77)).toBeCloseTo(f(0.77), 6);
     },
   );
 
@@ -111,7 +94,7 @@ describe('fitRational', () => {
     const fit = fitRational(Math.tanh, { type: [5, 4], version: 'B', interval: [-4, 4] });
     const differences = Array.from({ length: 401 }, (_, i) => {
       const x = (i - 200) / 50;
-      return Math.abs(value('B', fit.numerator, fit.denominator, x) - Math.tanh(x));
+      return Math.abs(rationalValue('B', fit.numerator, fit.denominator, x) - Math.tanh(x));
     });
     expect(fit.maxError).toBeCloseTo(Math.max(...differences), 9);
     expect(fit.maxError).toBeLessThan(0.02);
@@ -124,8 +107,8 @@ describe('fitRational', () => {
         const { numerator, denominator } = fitRational(f, { type: [3, 2], version });
         expect(denominator.length).toBe(version === 'N' ? 2 : 3);
         for (let x = -3; x <= 3; x += 0.01) {
-          expect(1 / value(version, [1], denominator, x)).toBeGreaterThan(0);
-          expect(Math.abs(value(version, numerator, denominator, x) - f(x))).toBeLessThan(0.5);
+          expect(1 / rationalValue(version, [1], denominator, x)).toBeGreaterThan(0);
+          expect(Math.abs(rationalValue(version, numerator, denominator, x) - f(x))).toBeLessThan(0.5);
         }
       }
     }
