@@ -1,13 +1,13 @@
 /** Which block a layer gets that the chosen structure does not fit: the finest there is for its kind, from exact to the naive diagonal. */
 import type { Layer } from '../tape/types';
 import type { CurvatureBlock } from './block';
-import { ColumnBlocks } from './columnBlocks';
-import { DiagonalBlock } from './diagonal';
-import { ExactBlocks } from './exactBlocks';
-import { factoredOptions, whyNotKroneckerFactored } from './factoredLayer';
-import { KroneckerFactoredBlock } from './kroneckerFactored';
-import { biasScores, depthwiseScores, scaleShiftScores } from './scoreGroups';
-import type { ScoreGroups } from './scores';
+import { ColumnBlocks } from './shared/columnBlocks';
+import { DiagonalBlock } from './diagonal/diagonal';
+import { ExactBlocks } from './exact/exactBlocks';
+import { factoredOptions, whyNotKroneckerFactored } from './kronecker/factoredLayer';
+import { KroneckerFactoredBlock } from './kronecker/kroneckerFactored';
+import { biasScores, depthwiseScores, scaleShiftScores } from './scores/scoreGroups';
+import type { ScoreGroups } from './shared/scores';
 import { shapeOf, type CommonOptions } from './structure';
 
 /** A block for some kinds of layers. */

@@ -20,7 +20,7 @@ import {
   type RefreshOutcome,
   type Statistics,
 } from './block';
-import { allocate, type Precision } from './factor';
+import { allocate, type Precision } from './shared/factor';
 import { dotPhase, type Phase } from './phases';
 import { requireMemory, shapeOf, type CommonOptions } from './structure';
 

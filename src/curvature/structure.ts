@@ -2,7 +2,7 @@
 import { NatgradError } from '../errors';
 import type { Layer } from '../tape/types';
 import type { BlockShape, CurvatureBlock } from './block';
-import type { Precision } from './factor';
+import type { Precision } from './shared/factor';
 
 /** What all structures are told. */
 export interface CommonOptions {

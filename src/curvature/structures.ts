@@ -1,34 +1,34 @@
 /** The structures by name, with their own options. */
 import { NatgradError } from '../errors';
-import { blockTridiagonal } from './chain';
-import { DiagonalBlock } from './diagonal';
-import { blockDiagonal, full, seng, tengrad } from './exactStructures';
+import { blockTridiagonal } from './tridiagonal/chain';
+import { DiagonalBlock } from './diagonal/diagonal';
+import { blockDiagonal, full, seng, tengrad } from './exact/exactStructures';
 import { IdentityBlock } from './identity';
-import { LocalFisherBlock, type LocalFisherOptions } from './localFisher';
-import { OnlineAxesBlock } from './onlineAxes';
-import type { OnlineNaturalGradientOptions } from './onlineLowRank';
-import { OnlineNaturalGradientBlock } from './onlineNaturalGradient';
-import { RecurrentBlock } from './recurrent';
-import { shampoo } from './shampooStructure';
-import { singd } from './singdStructure';
-import { EigenbasisBlock } from './eigenbasis';
-import { EigenvalueCorrectedBlock, type EigenvalueCorrectedOptions } from './eigenvalueCorrected';
-import { ExactDiagonalBlock, type DiagonalFisherOptions } from './exactDiagonal';
+import { LocalFisherBlock, type LocalFisherOptions } from './localFisher/localFisher';
+import { OnlineAxesBlock } from './online/onlineAxes';
+import type { OnlineNaturalGradientOptions } from './online/onlineLowRank';
+import { OnlineNaturalGradientBlock } from './online/onlineNaturalGradient';
+import { RecurrentBlock } from './recurrent/recurrent';
+import { shampoo } from './shampoo/shampooStructure';
+import { singd } from './singd/singdStructure';
+import { EigenbasisBlock } from './kronecker/eigenbasis';
+import { EigenvalueCorrectedBlock, type EigenvalueCorrectedOptions } from './kronecker/eigenvalueCorrected';
+import { ExactDiagonalBlock, type DiagonalFisherOptions } from './diagonal/exactDiagonal';
 import {
   factoredOptions,
   perRowOptions,
   whyNotFactored,
   whyNotKroneckerFactored,
   whyNotPerRow,
-} from './factoredLayer';
-import { InputFactoredBlock } from './inputFactored';
-import { KroneckerFactoredBlock, type KroneckerDampingOptions } from './kroneckerFactored';
+} from './kronecker/factoredLayer';
+import { InputFactoredBlock } from './kronecker/inputFactored';
+import { KroneckerFactoredBlock, type KroneckerDampingOptions } from './kronecker/kroneckerFactored';
 import { count, numberFrom, oneOf, positive } from './optionChecks';
-import { QuasiDiagonalBlock } from './quasiDiagonal';
-import { unitWiseBlock, type UnitWiseOptions } from './unitWiseLayer';
+import { QuasiDiagonalBlock } from './unitWise/quasiDiagonal';
+import { unitWiseBlock, type UnitWiseOptions } from './unitWise/unitWiseLayer';
 import { shapeOf, type Structure } from './structure';
-import { requireTransition, type Transition } from './transition';
-import { requireWeightSharing, type WeightSharing } from './weightSharing';
+import { requireTransition, type Transition } from './recurrent/transition';
+import { requireWeightSharing, type WeightSharing } from './shared/weightSharing';
 
 interface KroneckerFactoredOwn extends KroneckerDampingOptions {
   /** For layers with several rows per example (positions, time steps): see {@link WeightSharing}. Default 'expand'. */

@@ -23,7 +23,7 @@ export {
 export { jacobian, withOutputs, type BackwardWalk, type Jacobian, type Network } from './jacobian';
 export { lanczos, type LanczosOptions, type RitzValues } from './lanczos';
 export { truncatedTridiagonalKernel } from './truncatedKernel';
-export { truncatedTridiagonalStep } from '../curvature/truncatedTridiagonal';
+export { truncatedTridiagonalStep } from '../curvature/tridiagonal/truncatedTridiagonal';
 export { cosine, innerProduct } from './vectors';
 export { halfSquaredError, unitSphereData, wideNetwork, type WideNetwork } from './wideNetwork';
 export type { BlockView, CurvatureView, NamedVectors } from '../optimizer/curvatureView';

@@ -1,4 +1,4 @@
-import { truncatedTridiagonalStep } from '../curvature/truncatedTridiagonal';
+import { truncatedTridiagonalStep } from '../curvature/tridiagonal/truncatedTridiagonal';
 import type { Kernel } from './functionSpace';
 
 /**

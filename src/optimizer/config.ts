@@ -1,5 +1,5 @@
 import { NatgradError } from '../errors';
-import type { Precision } from '../curvature/factor';
+import type { Precision } from '../curvature/shared/factor';
 import type { BlockRule } from '../curvature/coverLayers';
 import { requireCurvature, type CurvatureOption } from '../curvature/structures';
 import { fisherSettings, type FisherOption } from '../fisher/options';

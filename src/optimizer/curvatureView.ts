@@ -1,7 +1,7 @@
 /** What an optimizer knows of the Fisher matrix, to look at and to multiply with; for diagnostics and for steps of the user's own. */
 import { variableSizes, type BlockSummary, type CurvatureBlock } from '../curvature/block';
 import { multiplyAll, preconditionAll, type BlockVectors, type Products } from '../curvature/curvature';
-import { allocate, type Precision } from '../curvature/factor';
+import { allocate, type Precision } from '../curvature/shared/factor';
 import { runPhases } from '../curvature/phases';
 import { NatgradError } from '../errors';
 import type { FloatArray, Kernels } from '../linalg/jobs';

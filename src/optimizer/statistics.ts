@@ -8,7 +8,7 @@ import type * as tf from '@tensorflow/tfjs';
 
 import type { Activation, BackwardPass, OutputGradients, Statistics } from '../curvature/block';
 import type { WeightedAverage } from '../curvature/curvature';
-import type { Precision } from '../curvature/factor';
+import type { Precision } from '../curvature/shared/factor';
 import type { Covered } from '../curvature/structure';
 import type { Host } from '../host/host';
 import type { FloatArray } from '../linalg/jobs';

@@ -3,7 +3,7 @@
  * block that reparametrises its weights.
  */
 import { variableSizes, type CurvatureBlock, type Reparametrisation } from '../curvature/block';
-import { allocate, type Precision } from '../curvature/factor';
+import { allocate, type Precision } from '../curvature/shared/factor';
 import { runPhases } from '../curvature/phases';
 import { NatgradError } from '../errors';
 import type { FloatArray, Kernels } from '../linalg/jobs';

@@ -7,7 +7,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { variableSizes, type CurvatureBlock } from '../curvature/block';
 import { multiplyAll, preconditionAll, type BlockVectors } from '../curvature/curvature';
 import { runPhases } from '../curvature/phases';
-import { allocate } from '../curvature/factor';
+import { allocate } from '../curvature/shared/factor';
 import type { Host } from '../host/host';
 import type { FloatArray, Job, Kernels } from '../linalg/jobs';
 import { GradientClip } from '../step/gradientClip';

@@ -1,6 +1,6 @@
 import { RationalBlock } from '../../src/curvature/rational';
 import type { RationalRows } from '../../src/curvature/block';
-import type { Precision } from '../../src/curvature/factor';
+import type { Precision } from '../../src/curvature/shared/factor';
 import { runPhases } from '../../src/curvature/phases';
 import { initialCoefficients } from '../../src/layers/rationalInitializers';
 import type { FloatArray, RationalLayout, RationalVersion } from '../../src/linalg/jobs';

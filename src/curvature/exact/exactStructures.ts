@@ -1,0 +1,117 @@
+/** The structures that keep the Fisher matrix of a batch exactly: over all layers, layer by layer, and the latter as TENGraD and SENG do. */
+import { NatgradError } from '../../errors';
+import { BatchSpaceBlock, type NystromOptions } from '../batchSpace/batchSpace';
+import { ExactFisherBlock, type ExactFisherOptions, type FisherForm } from './exactFisher';
+import { scoredLayer, whyNoScores } from '../scores/exampleScores';
+import type { RowForms } from '../batchSpace/batchRows';
+import { requireMemory, shapeOf, type CommonOptions, type OptionCheck, type Structure } from '../structure';
+import type { Layer } from '../../tape/types';
+
+const forms: readonly FisherForm[] = ['auto', 'primal', 'dual'];
+
+const checkForm: OptionCheck = (value, name) => {
+  if (!forms.includes(value as FisherForm))
+    refuse(`${name} is ${describe(value)}`, `use ${forms.map((form) => `'${form}'`).join(', ')}`);
+};
+
+const checkNystrom: OptionCheck = (value, name) => {
+  if (value === null) return;
+  if (typeof value !== 'object')
+    refuse(`${name} is ${describe(value)}`, 'give {rank: number}, or null for none');
+  const { rank, ...others } = value as Record<string, unknown>;
+  if (!isCount(rank)) refuse(`${name}.rank is ${describe(rank)}`, 'give a positive integer');
+  const [other] = Object.keys(others);
+  if (other !== undefined) refuse(`${name}.${other} is no option`, 'its only option is rank');
+};
+
+const checkSketchSize: OptionCheck = (value, name) => {
+  if (value !== null && !isCount(value))
+    refuse(`${name} is ${describe(value)}`, 'give a positive integer, or null for no sketch');
+};
+
+const describe = (value: unknown): string =>
+  typeof value === 'number' || typeof value === 'string' ? String(value) : `of type ${typeof value}`;
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
+
+function refuse(what: string, remedy: string): never {
+  throw new NatgradError('ERR_NATGRAD_ARGUMENT', `${what}; ${remedy}.`);
+}
+
+const exactOptions = { form: checkForm, nystrom: checkNystrom };
+const instead = "Use a structure with smaller matrices, such as 'kroneckerFactored' (the preset kfac)";
+
+/** One block over all layers whose scores can be formed. */
+export const full: Structure<ExactFisherOptions> = {
+  options: exactOptions,
+  obstacle: whyNoScores,
+  block: (layer, common, own) => exactBlock('full Fisher', [layer], common, own),
+  cover: (layers, common, own) => [{ layers, block: exactBlock('full Fisher', layers, common, own) }],
+};
+
+/** One block per layer. */
+export const blockDiagonal: Structure<ExactFisherOptions> = {
+  options: exactOptions,
+  obstacle: whyNoScores,
+  block: (layer, common, own) => exactBlock('exact block', [layer], common, own),
+};
+
+function exactBlock(
+  structure: string,
+  layers: Layer[],
+  common: CommonOptions,
+  own: ExactFisherOptions,
+): ExactFisherBlock {
+  const alternative = layers.length > 1 ? `Use 'blockDiagonal' or 'kroneckerFactored' (kfac)` : instead;
+  return new ExactFisherBlock(structure, layers.map(scoredLayer), common, own, alternative);
+}
+
+/** Options of the structure 'tengrad'. */
+export interface TengradOptions {
+  /** Approximates the Gram matrix of each layer by some of its columns; null (the default): does not. */
+  nystrom?: NystromOptions | null;
+}
+
+/** One block per layer, always in the space of the batch. */
+export const tengrad: Structure<TengradOptions> = {
+  options: { nystrom: checkNystrom },
+  obstacle: whyNoScores,
+  block: (layer, common, { nystrom }) => batchSpaceBlock('TENGraD', layer, common, {}, nystrom ?? undefined),
+};
+
+/** Options of the structure 'seng'. */
+export interface SengOptions {
+  /** How many coordinates of the inputs and of the output gradients of a layer are kept. Default 256; null: all, which is TENGraD. */
+  sketchSize?: number | null;
+}
+
+/** Scores of layers with more parameters than this are never formed, as in SENG's implicit version. */
+const largestScore = 1e6;
+
+/** One block per layer in the space of the batch, measured on a sample of the coordinates of large layers. */
+export const seng: Structure<SengOptions> = {
+  options: { sketchSize: checkSketchSize },
+  obstacle: whyNoScores,
+  block: (layer, common, { sketchSize = 256 }) => {
+    const sketch = sketchSize === null ? {} : { sketch: { size: sketchSize, seed: common.seed ?? 0 } };
+    return batchSpaceBlock('SENG', layer, common, { ...sketch, largestScore });
+  },
+};
+
+function batchSpaceBlock(
+  structure: string,
+  layer: Layer,
+  common: CommonOptions,
+  forms: Omit<RowForms, 'precision'>,
+  nystrom?: NystromOptions,
+): BatchSpaceBlock {
+  return new BatchSpaceBlock({
+    structure,
+    layers: [scoredLayer(layer)],
+    precision: common.precision,
+    seed: common.seed,
+    requireBytes: (bytes) => requireMemory(shapeOf(layer), structure, bytes, common, instead),
+    ...forms,
+    ...(nystrom ? { nystrom } : {}),
+  });
+}

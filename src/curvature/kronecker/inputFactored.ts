@@ -1,0 +1,145 @@
+/**
+ * Kronecker-factored block with the identity for the factor of the output gradients, F = A (x) I: F. Benzing, "Gradient Descent on Neurons
+ * and its Link to Approximate Second-Order Optimization", 2022 (FOOF). With A = E[a~ a~'] the mean over all rows, and the kernel V as tfjs
+ * holds it,
+ *
+ *     direction = (A + lambda I)^-1 V
+ *
+ * It needs no output gradients, hence no predictive distribution and no backward pass but the one for the gradient.
+ */
+import type { FloatArray, Job, Report } from '../../linalg/jobs';
+import {
+  rowsOf,
+  variableSizes,
+  type AverageStep,
+  type BlockShape,
+  type BlockSummary,
+  type CurvatureBlock,
+  type RefreshOutcome,
+  type Statistics,
+} from '../block';
+import { allocate, Factor } from '../shared/factor';
+import type { KroneckerFactoredOptions } from './kroneckerFactored';
+import type { Phase } from '../phases';
+
+export class InputFactoredBlock implements CurvatureBlock {
+  readonly structure = 'input factor';
+  readonly shape: BlockShape;
+  readonly needs = [{ activations: true }];
+  ready = false;
+
+  private readonly input: Factor;
+  private readonly outputSize: number;
+  private readonly bias: boolean;
+  private readonly transposed: boolean;
+  private readonly reason: string;
+  /** The diagonal of the other factor. */
+  private readonly ones: FloatArray;
+  private lambda = 0;
+
+  constructor(options: KroneckerFactoredOptions) {
+    const { inputSize, outputSize, bias, diagonalInput = false, precision = 'float32' } = options;
+    this.shape = options.shape;
+    this.outputSize = outputSize;
+    this.bias = bias;
+    this.transposed = options.transposed ?? false;
+    this.reason = options.reason ?? '';
+    this.input = new Factor(inputSize + (bias ? 1 : 0), diagonalInput ? 'diagonal' : 'lower', precision);
+    this.ones = allocate(precision, outputSize).fill(1);
+    this.input.clear(bias);
+  }
+
+  updatePhases([{ activations }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
+    const rows = activations!.reduce((sum, activation) => sum + rowsOf(activation), 0);
+    return [{ jobs: this.input.updateJobs(activations!, this.bias, { decay, scale: scale / rows }) }];
+  }
+
+  refreshPhases(lambda: number): Phase[] {
+    this.lambda = lambda;
+    return [{ jobs: [this.input.refreshJob(lambda)] }];
+  }
+
+  install([report]: Report[]): RefreshOutcome {
+    const installed = this.input.install(report);
+    if (!installed && !this.ready) this.input.installIdentity(this.lambda);
+    this.ready = true;
+    return {
+      failures: installed ? 0 : 1,
+      retries: report.retries > 0 ? 1 : 0,
+      minEigenvalue: report.minEigenvalue,
+      overflowed: report.status === 'notFinite',
+    };
+  }
+
+  restart(): void {
+    this.input.clear(this.bias);
+  }
+
+  preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
+    return [{ jobs: [this.product(gradients, directions, 'inverse')] }];
+  }
+
+  multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
+    return [{ jobs: [this.product(vectors, products, 'moment')] }];
+  }
+
+  private product(input: FloatArray[], out: FloatArray[], which: 'inverse' | 'moment'): Job {
+    const factor = {
+      matrix: this.input[which],
+      size: this.input.size,
+      form: which === 'inverse' ? this.input.inverseForm : this.input.form,
+    };
+    const identity = { matrix: this.ones, size: this.outputSize, form: 'diagonal' as const };
+    const [left, right] = this.transposed ? [identity, factor] : [factor, identity];
+    return {
+      op: 'kronecker',
+      left: left.matrix,
+      leftSize: left.size,
+      leftForm: left.form,
+      right: right.matrix,
+      rightSize: right.size,
+      rightForm: right.form,
+      input: input[0],
+      out: out[0],
+      ...(this.bias ? { inputLast: input[1], outLast: out[1] } : {}),
+    };
+  }
+
+  toDense(): Float64Array {
+    const rightSize = this.transposed ? this.input.size : this.outputSize;
+    const n = this.input.size * this.outputSize;
+    const dense = new Float64Array(n * n);
+    for (let row = 0; row < n; row++) {
+      for (let column = 0; column < n; column++) {
+        const [i, j] = [Math.floor(row / rightSize), row % rightSize];
+        const [k, l] = [Math.floor(column / rightSize), column % rightSize];
+        const [inputs, outputs] = this.transposed ? [[j, l] as const, [i, k]] : [[i, k] as const, [j, l]];
+        if (outputs[0] === outputs[1]) dense[row * n + column] = this.input.at(...inputs);
+      }
+    }
+    return dense;
+  }
+
+  state(): Record<string, FloatArray> {
+    return { A: this.input.moment, inverseA: this.input.inverse };
+  }
+
+  upcoming(): Record<string, FloatArray> {
+    return { upcomingA: this.input.upcoming };
+  }
+
+  loaded(ready: boolean): void {
+    this.ready = ready;
+  }
+
+  summary(): BlockSummary {
+    return {
+      variables: this.shape.names.join(', '),
+      structure: this.structure,
+      matrices: this.input.dimensions,
+      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      bytes: this.input.bytes,
+      reason: this.reason,
+    };
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * One side, inputs or output gradients, of the block of a kernel that is used at every time step: a stationary process x_t with
+ *
+ *     C0 = E[x_t x_t']      C1 = E[x_{t+1} x_t']
+ *
+ * and what a refresh makes of it with the damped C0 (J. Martens, J. Ba and M. Johnson, "Kronecker-factored curvature approximations for
+ * recurrent neural networks", 2018):
+ *
+ *     symmetric:  C0^-1/2 (C1 + C1')/2 C0^-1/2 = U diag(psi) U'     basis = C0^-1/2 U   values = psi
+ *     infinite:   C0^-1/2 C1 C0^-1/2 = E diag(sigma) V'             basis = C0^-1/2 E   values = sigma^2   transition = C1 C0^-1
+ */
+import type { FloatArray, Job, ProductJob, Report } from '../../linalg/jobs';
+import type { AverageStep, Rows } from '../block';
+import { allocate, Factor, type Precision } from '../shared/factor';
+import type { Phase } from '../phases';
+import type { Transition } from './transition';
+
+/** The transitions that couple time steps. */
+export type Coupling = Exclude<Transition, 'independent'>;
+
+/** Results of a refresh. */
+interface Refreshed {
+  basis: FloatArray;
+  values: FloatArray;
+  transition: FloatArray;
+}
+
+export class RecurrentSide {
+  readonly factor: Factor;
+  /** C1, full. */
+  readonly lagged: FloatArray;
+  installed: Refreshed;
+  upcoming: Refreshed;
+
+  private readonly work: FloatArray[];
+
+  constructor(
+    readonly size: number,
+    private readonly coupling: Coupling,
+    private readonly precision: Precision,
+  ) {
+    this.factor = new Factor(size, 'lower', precision);
+    const matrix = () => allocate(precision, size * size);
+    const refreshed = () => ({
+      basis: matrix(),
+      values: allocate(precision, size),
+      transition: coupling === 'infinite' ? matrix() : allocate(precision, 0),
+    });
+    this.lagged = matrix();
+    this.installed = refreshed();
+    this.upcoming = refreshed();
+    this.work = [matrix(), matrix(), matrix(), matrix()];
+  }
+
+  /**
+   * Jobs for the moving averages of C0 and C1 over the steps, `decay C0 + scale/T sum_t X_t'X_t` and `decay C1 + scale/(T-1) sum_t X_{t+1}'X_t`.
+   *
+   * @param steps the rows X_t of every step, in the order of time; a 1 is appended to each row if `homogeneous`
+   */
+  updateJobs(steps: Rows[], homogeneous: boolean, { decay, scale }: AverageStep): Job[] {
+    const rows = steps[0].rows;
+    const stacked = this.stack(steps, homogeneous);
+    const length = (steps.length - 1) * rows;
+    const average = { decay, scale: scale / steps.length };
+    return [
+      ...this.factor.updateJobs(steps, homogeneous, average),
+      this.product({
+        left: stacked.subarray(rows * this.size),
+        right: stacked.subarray(0, length * this.size),
+        transposeLeft: true,
+        inner: length,
+        scale: scale / (steps.length - 1),
+        keep: decay,
+        out: this.lagged,
+      }),
+    ];
+  }
+
+  /** All rows as one matrix: a copy, because a product's inputs must stay as they are until it has run. */
+  private stack(steps: Rows[], homogeneous: boolean): FloatArray {
+    const stacked = allocate(this.precision, steps.length * steps[0].rows * this.size);
+    let to = 0;
+    for (const { data, rows, columns } of steps) {
+      for (let row = 0; row < rows; row++, to += this.size) {
+        stacked.set(data.subarray(row * columns, (row + 1) * columns), to);
+        if (homogeneous) stacked[to + columns] = 1;
+      }
+    }
+    return stacked;
+  }
+
+  /** Phases that compute `upcoming`, with this side's share of the damping `lambda` of the product with `partner`. */
+  refreshPhases(lambda: number, partner: RecurrentSide): Phase[] {
+    const [root, half, psi, vectors] = this.work;
+    const { basis, values, transition } = this.upcoming;
+    const inverseRoot: Job = {
+      op: 'inverseRoot',
+      matrix: this.factor.moment,
+      size: this.size,
+      p: 2,
+      method: 'eigen',
+      tolerance: 0,
+      maxIterations: 0,
+      out: root,
+      damping: lambda,
+      partner: { matrix: partner.factor.moment, size: partner.size },
+    };
+    const eigh: Job = { op: 'eigh', matrix: half, size: this.size, values, vectors };
+    const toBasis = this.product({ left: root, right: vectors, out: basis });
+    const first = [inverseRoot];
+    if (this.coupling === 'symmetric') {
+      const symmetrised = (left: FloatArray, right: FloatArray, transposeRight: boolean, keep: number) =>
+        this.product({ left, right, transposeRight, scale: 0.5, keep, out: half });
+      return [
+        first,
+        [this.product({ left: root, right: this.lagged, out: psi })],
+        [symmetrised(psi, root, false, 0)],
+        [symmetrised(root, psi, true, 1)],
+        [eigh],
+        [toBasis],
+      ].map((jobs) => ({ jobs }));
+    }
+    return [
+      first,
+      [this.product({ left: this.lagged, right: root, out: vectors })],
+      [
+        this.product({ left: root, right: vectors, out: psi }),
+        this.product({ left: vectors, right: root, out: transition }),
+      ],
+      [this.product({ left: psi, right: psi, transposeRight: true, out: half })],
+      [eigh],
+      [toBasis],
+    ].map((jobs) => ({ jobs }));
+  }
+
+  private product(given: Pick<ProductJob, 'left' | 'right' | 'out'> & Partial<ProductJob>): ProductJob {
+    return {
+      op: 'product',
+      rows: this.size,
+      inner: this.size,
+      columns: this.size,
+      scale: 1,
+      keep: 0,
+      ...given,
+    };
+  }
+
+  install(): void {
+    [this.installed, this.upcoming] = [this.upcoming, this.installed];
+  }
+
+  /** As if C0 were `scale^-2 I` and C1 zero. */
+  installScaled(scale: number): void {
+    const { basis, values, transition } = this.installed;
+    for (const array of [basis, values, transition]) array.fill(0);
+    for (let i = 0; i < this.size; i++) basis[i * this.size + i] = scale;
+  }
+
+  restart(): void {
+    this.factor.moment.fill(0);
+    this.lagged.fill(0);
+  }
+
+  /** Arrays of a checkpoint, by name. */
+  moments(name: string): Record<string, FloatArray> {
+    return { [`${name}0`]: this.factor.moment, [`${name}1`]: this.lagged };
+  }
+
+  static named(name: string, { basis, values, transition }: Refreshed): Record<string, FloatArray> {
+    return {
+      [`basis${name}`]: basis,
+      [`values${name}`]: values,
+      ...(transition.length > 0 ? { [`transition${name}`]: transition } : {}),
+    };
+  }
+
+  get bytes(): number {
+    const { basis, values, transition } = this.installed;
+    const results = 2 * (basis.byteLength + values.byteLength + transition.byteLength);
+    return this.factor.bytes + (1 + this.work.length) * this.lagged.byteLength + results;
+  }
+}
+
+/** Whether a refresh has come to an end that can be installed. */
+export function succeeded(reports: Report[]): boolean {
+  return reports.every(({ status }) => status === 'ok');
+}
