@@ -4,8 +4,9 @@ import * as tf from '@tensorflow/tfjs';
 import { memoryOf, type BackendName } from '../accelerate/memory';
 import type { RationalLayout } from '../linalg/jobs';
 import { rationalKernel, type RationalAttributes } from '../tape/rationalKernel';
+import { registerTangent } from '../tape/tangentRules';
 import { differentiateRational, evaluateRational, type RationalArrays } from './rationalArrays';
-import { rationalDerivatives, rationalValues } from './rationalTensors';
+import { rationalDerivatives, rationalTangent, rationalValues } from './rationalTensors';
 
 const gradientKernel = 'NatgradRationalGradient';
 
@@ -139,6 +140,21 @@ tf.registerGradient({
     const [dx, dNumerator, dDenominator] = tf.engine().runKernel<tf.Tensor[]>(gradientKernel, inputs, attrs);
     return { x: () => dx, numerator: () => dNumerator, denominator: () => dDenominator };
   },
+});
+
+registerTangent(rationalKernel, ({ saved: [x, numerator, denominator], tangent, attributes }) => {
+  const how = attributes() as unknown as RationalAttributes;
+  const [result] = withNoise({ x, numerator, denominator }, how, (tensors, times) => {
+    const [dx, da, db] = ['x', 'numerator', 'denominator'].map((input) => tangent(input));
+    return [
+      rationalTangent(tensors, {
+        x: dx,
+        numerator: da && times(da, 'numerator'),
+        denominator: db && times(db, 'denominator'),
+      }),
+    ];
+  });
+  return result;
 });
 
 /** Runs the kernel on the backend in use. */

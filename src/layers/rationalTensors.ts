@@ -53,6 +53,41 @@ export function rationalDerivatives(
   });
 }
 
+/**
+ * The direction of y = P / Q for directions of x and of the coefficients, any of which may be missing:
+ *
+ *     (P'(x) dx + sum da_i x^i - y (Q'(x) dx + dQ)) / Q,   dQ = s sum db_j x^j with s the sign of the sum,
+ *
+ * or dQ = sum sign(b_j) db_j |x|^j where the sum is one of absolute values.
+ */
+export function rationalTangent(
+  tensors: RationalTensors,
+  directions: Partial<Record<'x' | 'numerator' | 'denominator', tf.Tensor>>,
+): tf.Tensor {
+  return tf.tidy(() => {
+    const { layout, x } = tensors;
+    const { points, u, p, slopeOfP, q, slopeOfQ, sign, b } = polynomials(tensors);
+    const { firstPower, sum } = rationalForm(layout.version);
+    const terms: tf.Tensor[] = [];
+    const y = tf.div(p, q);
+    if (directions.x) {
+      const slope = tf.sub(slopeOfP, tf.mul(y, slopeOfQ));
+      terms.push(tf.mul(slope, directions.x.reshape(points.shape)));
+    }
+    if (directions.numerator) {
+      const da = directions.numerator.reshape([layout.groups, layout.numeratorSize]);
+      terms.push(horner(da, points).value);
+    }
+    if (directions.denominator) {
+      const db = directions.denominator.reshape(b.shape);
+      const { value } = horner(sum === 'termwise' ? tf.mul(db, tf.sign(b)) : db, u);
+      const dSum = firstPower === 1 ? tf.mul(value, u) : value;
+      terms.push(tf.neg(tf.mul(y, tf.mul(sign, dSum))));
+    }
+    return tf.div(tf.addN(terms), q).reshape(x.shape);
+  });
+}
+
 /** The polynomials and their slopes at every point, as [rows, groups, inner]; names as in `RationalFunction`. */
 function polynomials({ layout, x, numerator, denominator }: RationalTensors) {
   const { version, groups, inner, numeratorSize, denominatorSize } = layout;

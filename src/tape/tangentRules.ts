@@ -10,17 +10,19 @@ import { maxPoolTangent } from './maxPoolTangent';
 import type { TapeNode } from './types';
 
 /** The direction in an input; undefined where it is zero. */
-type TangentOf = (input: string) => tf.Tensor | undefined;
+export type TangentOf = (input: string) => tf.Tensor | undefined;
 
 /** A node with what its rule may ask for. */
-interface Step {
+export interface TangentStep {
   node: TapeNode;
+  /** What tfjs saved for the kernel's gradient. */
   saved: tf.Tensor[];
   tangent: TangentOf;
   attributes: () => KernelAttributes;
 }
 
-type Rule = (step: Step) => tf.Tensor | tf.Tensor[];
+/** The directions of a node's outputs, of which at least one input has a direction. Runs in a tidy. */
+export type TangentRule = (step: TangentStep) => tf.Tensor | tf.Tensor[];
 
 const names = (list: string): string[] => list.split(' ');
 
@@ -50,15 +52,15 @@ const linear =
 /** Functions that only show their input in another shape. */
 const reshapes = 'Identity Reshape ExpandDims';
 
-const rules = new Map<string, Rule>([
-  ...table<Rule>(symmetric, bySymmetry),
-  ...table<Rule>(linear, (step) => rerun(step)),
-  ...table<Rule>(reshapes, ({ node, tangent }) =>
+const rules = new Map<string, TangentRule>([
+  ...table<TangentRule>(symmetric, bySymmetry),
+  ...table<TangentRule>(linear, (step) => rerun(step)),
+  ...table<TangentRule>(reshapes, ({ node, tangent }) =>
     tf.reshape(tangent(Object.keys(node.inputs)[0])!, node.outputs[0].shape),
   ),
   ['Relu', ({ saved, tangent }) => tf.mul(tangent('x')!, tf.step(saved[0]))],
   ['PadV2', (step) => rerun(step, { ...step.attributes(), constantValue: 0 })],
-  ...table<Rule>('AddN Concat Pack', joined),
+  ...table<TangentRule>('AddN Concat Pack', joined),
   ['GatherV2', (step) => run(step, { x: step.tangent('x')!, indices: step.saved[1] })],
   ['UnsortedSegmentSum', (step) => run(step, { x: step.tangent('x')!, segmentIds: step.saved[0] })],
   ['Select', selection],
@@ -84,7 +86,7 @@ const rules = new Map<string, Rule>([
   ['Atan2', byPartials(angle)],
   ['Prelu', byPartials(leak, ['x', 'alpha'])],
 
-  ...table<Rule>('Max Min', extreme),
+  ...table<TangentRule>('Max Min', extreme),
   ['MaxPool', (step) => maxPoolTangent(step.saved[0], step.saved[1], step.tangent('x')!, step.attributes())],
   [
     'MaxPool3D',
@@ -95,6 +97,11 @@ const rules = new Map<string, Rule>([
   ['logSoftmax__op', ({ saved, tangent }) => logSoftmax(saved[0], tangent('0')!)],
   ['softmaxCrossEntropy__op', softmaxCrossEntropy],
 ]);
+
+/** Gives a kernel of our own its rule, as `tf.registerGradient` gives it its gradient. */
+export function registerTangent(kernelName: string, rule: TangentRule): void {
+  rules.set(kernelName, rule);
+}
 
 /**
  * The directions of a node's outputs, in order.
@@ -128,7 +135,7 @@ function isCopy({ kernelName, inputs }: TapeNode): boolean {
 }
 
 function run(
-  { node, attributes }: Step,
+  { node, attributes }: TangentStep,
   inputs: tf.NamedTensorMap,
   how = attributes(),
 ): tf.Tensor | tf.Tensor[] {
@@ -136,31 +143,31 @@ function run(
 }
 
 /** The kernel, applied to the direction in its only input. */
-function rerun(step: Step, how = step.attributes()): tf.Tensor | tf.Tensor[] {
+function rerun(step: TangentStep, how = step.attributes()): tf.Tensor | tf.Tensor[] {
   const [input] = Object.keys(step.node.inputs);
   return run(step, { [input]: step.tangent(input)! }, how);
 }
 
-function bySymmetry({ node, tangent }: Step): tf.Tensor {
+function bySymmetry({ node, tangent }: TangentStep): tf.Tensor {
   const [input] = Object.keys(node.inputs);
   if (!node.gradient) throw new Error(`tfjs has no gradient for ${node.kernelName}`);
   return node.gradient([tangent(input)!])[input]();
 }
 
 /** Linear functions of many tensors alike. */
-function joined(step: Step): tf.Tensor | tf.Tensor[] {
+function joined(step: TangentStep): tf.Tensor | tf.Tensor[] {
   const { inputs } = step.node;
   const directions = Object.keys(inputs).map((input) => step.tangent(input) ?? tf.zeros(inputs[input].shape));
   return run(step, directions as unknown as tf.NamedTensorMap);
 }
 
-function selection({ node, saved, tangent }: Step): tf.Tensor {
+function selection({ node, saved, tangent }: TangentStep): tf.Tensor {
   const zero = tf.scalar(0);
   return shapedAs(node, tf.where(saved[0], tangent('t') ?? zero, tangent('e') ?? zero));
 }
 
 /** d f(a, b) = f(da, b) + f(a, db), for kernels that save both of their inputs. */
-function bilinear(first: string, second: string): Rule {
+function bilinear(first: string, second: string): TangentRule {
   return (step) => {
     const [a, b] = step.saved;
     const [da, db] = [step.tangent(first), step.tangent(second)];
@@ -172,7 +179,7 @@ function bilinear(first: string, second: string): Rule {
 }
 
 /** f(a, b) + bias with a linear activation, by the bilinear kernel f inside. `order` says where tfjs saves a and b. */
-function fused(kernel: string, inputs: [string, string], order: [number, number]): Rule {
+function fused(kernel: string, inputs: [string, string], order: [number, number]): TangentRule {
   return (step) => {
     const how = step.attributes();
     if ((how.activation ?? 'linear') !== 'linear')
@@ -194,7 +201,7 @@ type Partials = [(da: tf.Tensor) => tf.Tensor, (db: tf.Tensor) => tf.Tensor];
 function byPartials(
   partials: (saved: tf.Tensor[]) => Partials,
   [first, second]: [string, string] = ['a', 'b'],
-): Rule {
+): TangentRule {
   return ({ node, saved, tangent }) => {
     const [withFirst, withSecond] = partials(saved);
     const [da, db] = [tangent(first), tangent(second)];
@@ -244,7 +251,7 @@ function leak([x, alpha]: tf.Tensor[]): Partials {
 }
 
 /** The sum over the elements that are the largest (smallest), which is how tfjs differentiates ties. */
-function extreme({ node, saved, tangent, attributes }: Step): tf.Tensor {
+function extreme({ node, saved, tangent, attributes }: TangentStep): tf.Tensor {
   const [x, y] = saved;
   const { reductionIndices, axis } = attributes() as { reductionIndices?: number[]; axis?: number[] };
   const axes = tf.util.parseAxisParam((reductionIndices ?? axis)!, x.shape);
@@ -260,7 +267,7 @@ const reduced = (shape: number[], axes: number[]) => shape.filter((_, axis) => !
  *
  *     dy = scale ((dx - dmean) r - xhat r^2 dvariance / 2) + xhat dscale + doffset
  */
-function batchNorm({ node, saved, tangent, attributes }: Step): tf.Tensor {
+function batchNorm({ node, saved, tangent, attributes }: TangentStep): tf.Tensor {
   const [x, mean, variance, scale] = saved;
   const r = tf.rsqrt(tf.add(variance, (attributes().varianceEpsilon as number | undefined) ?? 1e-3));
   const xhat = () => tf.mul(tf.sub(x, mean), r);
@@ -285,7 +292,7 @@ function logSoftmax(y: tf.Tensor, dx: tf.Tensor): tf.Tensor {
 }
 
 /** -sum(labels log softmax(logits)), with labels that sum to 1 as its gradient in tfjs takes it; saved are labels and log softmax. */
-function softmaxCrossEntropy({ saved: [labels, logs], tangent }: Step): tf.Tensor {
+function softmaxCrossEntropy({ saved: [labels, logs], tangent }: TangentStep): tf.Tensor {
   const [dlabels, dlogits] = [tangent('0'), tangent('1')];
   return tf.sum(
     sum(dlabels && tf.neg(tf.mul(dlabels, logs)), dlogits && tf.mul(dlogits, tf.sub(tf.exp(logs), labels))),

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 
-import { kfac, layers } from '../../src';
+import { exactNaturalGradient, kfac, layers, trustRegion } from '../../src';
 import type { NaturalGradientConfig } from '../../src';
 import type { RationalConfig } from '../../src/layers';
 import { errorWithCode } from '../errorWithCode';
@@ -184,6 +184,22 @@ describe.each(backends)('layers.rational on the %s backend', (backend) => {
     );
     expect(natural).toBeLessThan(0.5 * plain);
     expect(warnings.mock.calls.flat().join()).not.toMatch(/natgrad/);
+  });
+
+  it.each<[string, () => tf.Optimizer]>([
+    [
+      'the quadratic model',
+      () => kfac({ learningRate: 'quadraticModel', momentum: 'quadraticModel', damping: 0.01 }),
+    ],
+    ['the trust region', () => trustRegion()],
+    ['the exact Fisher matrix', () => exactNaturalGradient({ learningRate: 0.1 })],
+  ])('learns with what differentiates forward: %s', async (_, optimizer) => {
+    const { x, y } = sine(64);
+    const model = net();
+    model.compile({ optimizer: optimizer(), loss: 'meanSquaredError' });
+    const { history } = await model.fit(x, y, { epochs: 20, batchSize: 64, shuffle: false, ...silent });
+    const loss = history.loss as number[];
+    expect(loss[19]).toBeLessThan(0.5 * loss[0]);
   });
 
   it.each(versions)('is saved and loaded with its model in version %s', async (version) => {

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { rational } from '../../src';
 import { RationalFunction } from '../../src/linalg/reference/rational';
 import { rationalDerivatives, rationalValues } from '../../src/layers/rationalTensors';
+import { withTape } from '../../src/tape/record';
 import { errorWithCode } from '../errorWithCode';
 import { backends, useBackend } from '../support/backends';
 import { randomInputs } from '../support/denseNet';
@@ -124,6 +125,49 @@ describe.each(backends)('rational on the %s backend', (backend) => {
       computed(version, arrangement, given).forEach((actual, i) => {
         expect(relativeError(actual, expected[i])).toBeLessThan(2e-6);
       });
+    }
+  });
+
+  // Oracle: sum of the partial derivatives, central differences in float64, times the directions.
+  it.each(arrangements)('carries directions in x and in the coefficients, with $name', (arrangement) => {
+    const { shape, units, group } = arrangement;
+    for (const version of versions) {
+      const given = inputs(version, arrangement);
+      const count = given.denominator.length / tf.util.sizeFromShape(units);
+      const variables = [
+        tf.variable(tf.tensor(Float32Array.from(given.x), shape)),
+        tf.variable(tf.tensor(Float32Array.from(given.numerator), [...units, 4])),
+        tf.variable(tf.tensor(Float32Array.from(given.denominator), [...units, count])),
+      ];
+      const directions = variables.map(({ size }, i) =>
+        Float64Array.from(Float32Array.from(randomInputs(size, 1, 20 + i))),
+      );
+      for (const moved of [[0, 1, 2], [0], [1], [2]]) {
+        const of = (i: number, k: number) => (moved.includes(i) ? directions[i][k] : 0);
+        const expected = given.x.map((value, i) => {
+          const g = group(positionOf(i, shape));
+          const a = given.numerator.subarray(4 * g, 4 * g + 4);
+          const b = given.denominator.subarray(count * g, count * g + count);
+          const slopes = rationalSlopes(version, a, b, value);
+          const byCoefficients = slopes.coefficients.reduce(
+            (sum, slope, k) => sum + slope * (k < 4 ? of(1, 4 * g + k) : of(2, count * g + k - 4)),
+            0,
+          );
+          return slopes.x * of(0, i) + byCoefficients;
+        });
+        let y: tf.Tensor;
+        const loss = () => {
+          y = rational(variables[0], variables[1], variables[2], version);
+          return y.sum<tf.Scalar>();
+        };
+        withTape(loss, variables, (recording) => {
+          const along = (i: number) => tf.tensor(Float32Array.from(directions[i]), variables[i].shape);
+          const tangents = new Map(moved.map((i) => [variables[i].id, along(i)]));
+          const tangent = recording.tangent(tangents, [y]).get(y.id)!;
+          expect(relativeError(tangent.dataSync<'float32'>(), expected)).toBeLessThan(5e-6);
+        });
+      }
+      tf.dispose(variables);
     }
   });
 
