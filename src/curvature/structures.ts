@@ -23,7 +23,7 @@ import {
 } from './kronecker/factoredLayer';
 import { InputFactoredBlock } from './kronecker/inputFactored';
 import { KroneckerFactoredBlock, type KroneckerDampingOptions } from './kronecker/kroneckerFactored';
-import { count, numberFrom, oneOf, positive } from './optionChecks';
+import { count, numberFrom, nystrom, oneOf, positive } from './optionChecks';
 import { QuasiDiagonalBlock } from './unitWise/quasiDiagonal';
 import { unitWiseBlock, type UnitWiseOptions } from './unitWise/unitWiseLayer';
 import { shapeOf, type Structure } from './structure';
@@ -92,9 +92,11 @@ const localFisher: Structure<LocalFisherOptions> = {
   options: {
     root: oneOf('auto', 'denmanBeavers', 'newtonSchulz'),
     form: oneOf('update', 'reparametrised'),
+    nystrom,
   },
   obstacle: whyNotFactored,
-  block: (layer, common, own) => new LocalFisherBlock({ ...factoredOptions(layer, common), ...own }),
+  block: (layer, common, own) =>
+    new LocalFisherBlock({ ...factoredOptions(layer, common), seed: common.seed ?? 0, ...own }),
 };
 
 const diagonal: Structure = {

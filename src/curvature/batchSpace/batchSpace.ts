@@ -28,16 +28,10 @@ import {
 } from '../block';
 import type { ScoredLayer } from '../scores/exampleScores';
 import { allocate } from '../shared/factor';
-import { NystromApproximation, product } from './nystrom';
+import { NystromApproximation, product, type NystromOptions } from '../shared/nystrom';
 import { dotPhase, merge, type Phase } from '../phases';
 import { Scratch } from '../shared/scratch';
-import { sampleWithoutReplacement, structureStream } from './sketchedRows';
-
-/** Approximates Gram matrices by some of their columns. */
-export interface NystromOptions {
-  /** How many rows of the batch are chosen; with as many as there are, nothing is approximated. */
-  rank: number;
-}
+import { sampleWithoutReplacement, structureStream } from '../shared/sampling';
 
 export interface BatchSpaceOptions extends RowForms {
   /** What the summary calls it. */

@@ -10,13 +10,13 @@
  * are both unbiased. That U g is measured on the same coordinates as U U' is what keeps the errors of the two from adding up; U'b is
  * exact. Sides no longer than the sketch are taken whole.
  */
-import { randomStream, type RandomStream } from '../../fisher/random';
 import type { FloatArray } from '../../linalg/jobs';
 import type { Statistics } from '../block';
 import type { ScoredLayer } from '../scores/exampleScores';
 import { allocate, type Precision } from '../shared/factor';
 import { FactoredRows, type FactoredCounts, type Measure } from './factoredRows';
 import type { Phase } from '../phases';
+import { sampleWithoutReplacement, structureStream } from '../shared/sampling';
 import type { Scratch } from '../shared/scratch';
 
 export interface Sketch {
@@ -28,21 +28,6 @@ export interface Sketch {
 /** Sketches of this layer would leave something out. */
 export const isSketched = ({ inputSize, outputSize }: ScoredLayer, { size }: Sketch): boolean =>
   inputSize > size || outputSize > size;
-
-/** `count` of the numbers below `size`, all sets equally likely, in the order of the draws. */
-export function sampleWithoutReplacement(size: number, count: number, random: RandomStream): number[] {
-  const numbers = Array.from({ length: size }, (_, i) => i);
-  for (let i = 0; i < count; i++) {
-    const other = i + Math.floor(random.uniform() * (size - i));
-    [numbers[i], numbers[other]] = [numbers[other], numbers[i]];
-  }
-  return numbers.slice(0, count);
-}
-
-/** The random numbers of a batch's structure; no training step, whose draws of targets have streams of their own, is so late. */
-export function structureStream(seed: number, batch: number): RandomStream {
-  return randomStream(seed, 2 ** 40 + batch);
-}
 
 export class SketchedRows extends FactoredRows {
   declare readonly arrays: Record<

@@ -4,7 +4,8 @@
  */
 import { NatgradError } from '../../errors';
 import type { FloatArray, Report } from '../../linalg/jobs';
-import { BatchSpaceBlock, type NystromOptions } from '../batchSpace/batchSpace';
+import { BatchSpaceBlock } from '../batchSpace/batchSpace';
+import type { NystromOptions } from '../shared/nystrom';
 import {
   variableSizes,
   type AverageStep,

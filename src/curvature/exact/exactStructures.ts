@@ -1,10 +1,11 @@
 /** The structures that keep the Fisher matrix of a batch exactly: over all layers, layer by layer, and the latter as TENGraD and SENG do. */
-import { NatgradError } from '../../errors';
-import { BatchSpaceBlock, type NystromOptions } from '../batchSpace/batchSpace';
+import { BatchSpaceBlock } from '../batchSpace/batchSpace';
+import type { NystromOptions } from '../shared/nystrom';
 import { ExactFisherBlock, type ExactFisherOptions, type FisherForm } from './exactFisher';
 import { scoredLayer, whyNoScores } from '../scores/exampleScores';
 import type { RowForms } from '../batchSpace/batchRows';
 import { requireMemory, shapeOf, type CommonOptions, type OptionCheck, type Structure } from '../structure';
+import { describe, isCount, nystrom, refuse } from '../optionChecks';
 import type { Layer } from '../../tape/types';
 
 const forms: readonly FisherForm[] = ['auto', 'primal', 'dual'];
@@ -14,31 +15,12 @@ const checkForm: OptionCheck = (value, name) => {
     refuse(`${name} is ${describe(value)}`, `use ${forms.map((form) => `'${form}'`).join(', ')}`);
 };
 
-const checkNystrom: OptionCheck = (value, name) => {
-  if (value === null) return;
-  if (typeof value !== 'object')
-    refuse(`${name} is ${describe(value)}`, 'give {rank: number}, or null for none');
-  const { rank, ...others } = value as Record<string, unknown>;
-  if (!isCount(rank)) refuse(`${name}.rank is ${describe(rank)}`, 'give a positive integer');
-  const [other] = Object.keys(others);
-  if (other !== undefined) refuse(`${name}.${other} is no option`, 'its only option is rank');
-};
-
 const checkSketchSize: OptionCheck = (value, name) => {
   if (value !== null && !isCount(value))
     refuse(`${name} is ${describe(value)}`, 'give a positive integer, or null for no sketch');
 };
 
-const describe = (value: unknown): string =>
-  typeof value === 'number' || typeof value === 'string' ? String(value) : `of type ${typeof value}`;
-
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
-
-function refuse(what: string, remedy: string): never {
-  throw new NatgradError('ERR_NATGRAD_ARGUMENT', `${what}; ${remedy}.`);
-}
-
-const exactOptions = { form: checkForm, nystrom: checkNystrom };
+const exactOptions = { form: checkForm, nystrom };
 const instead = "Use a structure with smaller matrices, such as 'kroneckerFactored' (the preset kfac)";
 
 /** One block over all layers whose scores can be formed. */
@@ -74,7 +56,7 @@ export interface TengradOptions {
 
 /** One block per layer, always in the space of the batch. */
 export const tengrad: Structure<TengradOptions> = {
-  options: { nystrom: checkNystrom },
+  options: { nystrom },
   obstacle: whyNoScores,
   block: (layer, common, { nystrom }) => batchSpaceBlock('TENGraD', layer, common, {}, nystrom ?? undefined),
 };

@@ -27,6 +27,8 @@ import {
 } from '../block';
 import { allocate, type Precision } from '../shared/factor';
 import type { Phase } from '../phases';
+import type { NystromOptions } from '../shared/nystrom';
+import { NystromRoots } from './nystromRoots';
 import { meanRelativeFisher } from './relativeFisher';
 
 /** Options of the structure `localFisher`. */
@@ -42,6 +44,11 @@ export interface LocalFisherOptions {
    * `momentum: null`. Default 'update'.
    */
   form?: 'update' | 'reparametrised';
+  /**
+   * `{rank}`: so many columns of A, chosen anew in every refresh, stand for all of it, and no matrix root is computed (see
+   * `nystromRoots.ts`); `root` then has no meaning. Null: all columns. Default null.
+   */
+  nystrom?: NystromOptions | null;
 }
 
 export interface LocalFisherBlockOptions extends LocalFisherOptions {
@@ -56,6 +63,8 @@ export interface LocalFisherBlockOptions extends LocalFisherOptions {
   /** The kernel is [out, in] and used transposed; never with a bias. */
   transposed?: boolean;
   precision?: Precision;
+  /** Seed of the choice of columns. Default 0. */
+  seed?: number;
   /** Shown in the summary when `diagonalInput` is a fallback. */
   reason?: string;
 }
@@ -86,6 +95,7 @@ export class LocalFisherBlock implements CurvatureBlock {
   private readonly information: FloatArray;
   private current: Functions;
   private next: Functions;
+  private readonly nystrom?: NystromRoots;
   /** How many refreshes there were. */
   private readonly generation = Float64Array.of(0);
 
@@ -106,6 +116,11 @@ export class LocalFisherBlock implements CurvatureBlock {
         toOwn: (weights, own) => this.rootPhases(1, weights, own),
         toWeights: (own, weights) => this.rootPhases(-1, own, weights),
       };
+    }
+    const { rank } = options.nystrom ?? {};
+    if (rank !== undefined && rank < this.size && !diagonalInput) {
+      this.structure = `local Fisher, ${rank} columns`;
+      this.nystrom = new NystromRoots(this.size, rank, precision, this.isReparametrised ? 3 : 2);
     }
     this.fillHomogeneous();
   }
@@ -168,6 +183,12 @@ export class LocalFisherBlock implements CurvatureBlock {
     if (diagonalInput) {
       const input: Job = { op: 'diagonalInverse', diagonal: matrix, out: next.inputInverse, ...damped };
       return [{ jobs: [output, input] }];
+    }
+    if (this.nystrom) {
+      const { inputInverse: inverse, inputRoot: inverseRoot, inputBack } = next;
+      const powers = { inverse, inverseRoot, ...(this.isReparametrised ? { root: inputBack } : {}) };
+      const { seed = 0 } = this.options;
+      return [{ jobs: [output] }, ...this.nystrom.phases(matrix, lambda, powers, seed, this.generation[0])];
     }
     const method: RootMethod = root;
     const inverseRoot: Job = {
@@ -321,7 +342,8 @@ export class LocalFisherBlock implements CurvatureBlock {
       bytes:
         this.moment.byteLength +
         this.information.byteLength +
-        2 * functions.reduce((sum, { byteLength }) => sum + byteLength, 0),
+        2 * functions.reduce((sum, { byteLength }) => sum + byteLength, 0) +
+        (this.nystrom?.bytes ?? 0),
       reason,
     };
   }

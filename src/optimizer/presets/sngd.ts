@@ -13,7 +13,7 @@ import { preset, type PresetConfig } from './preset';
  * the weights are kept as w' = G^1/2 w (proposition 1 and equation 11 of the paper; its algorithm 1 prints the root the other way round,
  * which would be a step along -G gradient).
  *
- * @param config see {@link NaturalGradientConfig}, and `root` and `form` of the structure `localFisher`; every option has a default
+ * @param config see {@link NaturalGradientConfig}, and `root`, `form` and `nystrom` of the structure `localFisher`; every option has a default
  * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value
  */
 export function sngd(config: PresetConfig<'localFisher'> = {}): NaturalGradientOptimizer {

@@ -2,11 +2,8 @@ import { BatchSpaceBlock } from '../../../src/curvature/batchSpace/batchSpace';
 import type { Statistics } from '../../../src/curvature/block';
 import { runPhases } from '../../../src/curvature/phases';
 import { Scratch } from '../../../src/curvature/shared/scratch';
-import {
-  SketchedRows,
-  sampleWithoutReplacement,
-  structureStream,
-} from '../../../src/curvature/batchSpace/sketchedRows';
+import { SketchedRows } from '../../../src/curvature/batchSpace/sketchedRows';
+import { sampleWithoutReplacement, structureStream } from '../../../src/curvature/shared/sampling';
 import type { Kernels } from '../../../src/linalg/jobs';
 import { kernels } from '../../../src/linalg/kernels';
 import { precondition, refresh } from '../../support/blocks';

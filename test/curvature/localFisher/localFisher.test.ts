@@ -4,6 +4,7 @@ import {
   type LocalFisherBlockOptions,
 } from '../../../src/curvature/localFisher/localFisher';
 import { runPhases } from '../../../src/curvature/phases';
+import { sampleWithoutReplacement, structureStream } from '../../../src/curvature/shared/sampling';
 import { meanRelativeFisher } from '../../../src/curvature/localFisher/relativeFisher';
 import type { FloatArray, Kernels } from '../../../src/linalg/jobs';
 import { kernels } from '../../../src/linalg/kernels';
@@ -229,6 +230,73 @@ describe.each(['cpu', 'reference'] as const)('the local Fisher block by the %s k
       const right = through(local, 'toWeights', through(local, 'toWeights', gradient));
       expect(relativeError(right, solve(G, gradient))).toBeLessThan(1e-9);
       expect(relativeError(right, printed)).toBeGreaterThan(0.5);
+    });
+  });
+
+  describe('with a few columns of A for all', () => {
+    /** C W^-1 C' of the columns that the first refresh chooses (Drineas and Mahoney 2005). */
+    const approximate = (A: Float64Array, rank: number) => {
+      const size = n + 1;
+      const chosen = sampleWithoutReplacement(size, rank, structureStream(0, 0));
+      const core = Float64Array.from(chosen.flatMap((i) => chosen.map((j) => A[i * size + j])));
+      return Float64Array.from({ length: size * size }, (_, at) => {
+        const [i, k] = [Math.floor(at / size), at % size];
+        const solved = solve(
+          core,
+          Float64Array.from(chosen, (j) => A[j * size + k]),
+        );
+        return chosen.reduce((sum, j, c) => sum + A[i * size + j] * solved[c], 0);
+      });
+    };
+
+    it.each(['update', 'reparametrised'] as const)('is exact where A has no higher rank, as %s', (form) => {
+      const data = batch(3, 80);
+      const local = block({ form, nystrom: { rank: 3 } });
+      feed(kernel, local, data);
+      expect(refresh(kernel, local, lambda).failures).toBe(0);
+      const gradient = randomInputs(n + 1, m, 81);
+      const direction = joined(precondition(kernel, local, parts(gradient)));
+      const G = metric(moments(data), lambda);
+      expect(relativeError(direction, solve(G, gradient))).toBeLessThan(1e-9);
+      if (form === 'update') return;
+      const root = (values: Float64Array, way: 'toOwn' | 'toWeights') => {
+        const out = parts(new Float64Array(values.length));
+        runPhases(kernel, local.reparametrisation![way](parts(values), out));
+        return joined(out);
+      };
+      expect(relativeError(root(root(gradient, 'toWeights'), 'toWeights'), direction)).toBeLessThan(1e-9);
+      expect(relativeError(root(root(gradient, 'toWeights'), 'toOwn'), gradient)).toBeLessThan(1e-9);
+    });
+
+    it('takes A for what its chosen columns say of it, damped by the trace of all', () => {
+      const data = batch(9, 84);
+      const local = block({ nystrom: { rank: 2 } });
+      feed(kernel, local, data);
+      expect(refresh(kernel, local, lambda).failures).toBe(0);
+      const { A, v } = moments(data);
+      const [size, trace] = [
+        n + 1,
+        (M: Float64Array) => M.reduce((s, a, at) => (at % (n + 2) ? s : s + a), 0),
+      ];
+      // metric() damps by the trace of what it is given, so the difference of the traces is put on the diagonal beforehand.
+      const approximation = approximate(A, 2);
+      const missing = (lambda * (trace(A) - trace(approximation))) / size / (1 + lambda);
+      const G = metric({ A: Float64Array.from(plusDiagonal(approximation, missing)), v }, lambda);
+      const gradient = randomInputs(n + 1, m, 85);
+      expect(
+        relativeError(joined(precondition(kernel, local, parts(gradient))), solve(G, gradient)),
+      ).toBeLessThan(1e-9);
+    });
+
+    it('keeps the previous root when a refresh fails', () => {
+      const local = block({ nystrom: { rank: 2 } });
+      feed(kernel, local, batch(7, 86));
+      refresh(kernel, local, lambda);
+      const gradient = parts(randomInputs(n + 1, m, 87));
+      const before = precondition(kernel, local, gradient);
+      local.state().A.fill(NaN);
+      expect(refresh(kernel, local, lambda)).toMatchObject({ overflowed: true });
+      expect(precondition(kernel, local, gradient)).toEqual(before);
     });
   });
 

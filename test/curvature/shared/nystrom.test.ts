@@ -1,8 +1,8 @@
 import { BatchSpaceBlock } from '../../../src/curvature/batchSpace/batchSpace';
 import type { Statistics } from '../../../src/curvature/block';
-import { NystromApproximation } from '../../../src/curvature/batchSpace/nystrom';
+import { NystromApproximation } from '../../../src/curvature/shared/nystrom';
 import { runPhases } from '../../../src/curvature/phases';
-import { sampleWithoutReplacement, structureStream } from '../../../src/curvature/batchSpace/sketchedRows';
+import { sampleWithoutReplacement, structureStream } from '../../../src/curvature/shared/sampling';
 import type { Kernels } from '../../../src/linalg/jobs';
 import { kernels } from '../../../src/linalg/kernels';
 import { precondition, refresh } from '../../support/blocks';

@@ -10,8 +10,14 @@
  *     (B B' + lambda I)^-1 b = (b - B (B'B + lambda I)^-1 B'b) / lambda.
  */
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
-import { allocate, type Precision } from '../shared/factor';
 import type { Phase } from '../phases';
+import { allocate, type Precision } from './factor';
+
+/** Approximates positive semi-definite matrices by some of their columns. */
+export interface NystromOptions {
+  /** How many columns are chosen; with as many as there are, nothing is approximated. */
+  rank: number;
+}
 
 export class NystromApproximation {
   /** R, rank x rank. */
@@ -38,6 +44,15 @@ export class NystromApproximation {
 
   /** Computes all of it from C (size x rank) and W (rank x rank). The last job is the inverse. */
   phases(columns: FloatArray, core: FloatArray, lambda: number): Phase[] {
+    const { square, rank, inverse } = this;
+    return [
+      ...this.factorPhases(columns, core),
+      { jobs: [{ op: 'inverse', matrix: square, size: rank, damping: lambda, out: inverse }] },
+    ];
+  }
+
+  /** The same without the inverse. */
+  factorPhases(columns: FloatArray, core: FloatArray): Phase[] {
     const { size, rank, root, factor, square, values, vectors } = this;
     const eigh: Job = { op: 'eigh', matrix: core, size: rank, values, vectors };
     return [
@@ -51,7 +66,6 @@ export class NystromApproximation {
           ),
         ],
       },
-      { jobs: [{ op: 'inverse', matrix: square, size: rank, damping: lambda, out: this.inverse }] },
     ];
   }
 
