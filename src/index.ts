@@ -60,6 +60,7 @@ export type { LearningRateMultiplier } from './step/learningRateMultipliers';
 export type { OwnPotential, Potential, PotentialRule } from './step/mirrorMap';
 export type { DampingOption } from './step/damping';
 export type { LevenbergMarquardtOptions } from './step/levenbergMarquardt';
+export type { SearchedDampingOptions } from './step/searchedDamping';
 export type { TrustRegionOptions, TrustRegionReport } from './step/trustRegion';
 export type { DecayOption } from './step/weightDecay';
 export type { IterateAveragingOptions } from './step/iterateAveraging';

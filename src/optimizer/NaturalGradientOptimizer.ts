@@ -7,14 +7,13 @@ import { fisherSettings } from '../fisher/options';
 import { host } from '../host/currentHost';
 import type { FloatArray, Kernels } from '../linalg/jobs';
 import { kernels } from '../linalg/kernels';
-import { createDamping, type Damping } from '../step/damping';
-import { LevenbergMarquardt } from '../step/levenbergMarquardt';
 import { requireSchedule, valueAt, type Schedule } from '../step/schedule';
 import { requireTrustRegion, type TrustRegionReport } from '../step/trustRegion';
 import { record } from '../tape/record';
 import { tapeWorks } from '../tape/selfTest';
-import { fromTensor, toTensor, withPrefix, type NamedTensors } from './checkpoint';
+import { fromTensor, toTensor, type NamedTensors } from './checkpoint';
 import { CHOSEN, resolveConfig, type NaturalGradientConfig, type ResolvedConfig } from './config';
+import { Dampings } from './dampings';
 import { curvatureView, type CurvatureView } from './curvatureView';
 import { CurvatureEstimation } from './estimation';
 import { ModelledStep, type BatchLoss } from './modelledStep';
@@ -33,6 +32,8 @@ export interface OptimizerStats {
   /** What the last step multiplied the one before it by. */
   momentum: number;
   damping: number;
+  /** What the curvature is inverted with in the next refresh: `damping`, unless there is a `preconditionerDamping`. */
+  preconditionerDamping: number;
   /** nu of the KL clip or of the norm constraint in the last step: 1 if it did not act. */
   klClip: number;
   /** Inner product of gradient and direction in the last step: twice the KL divergence of a step of length 1. */
@@ -77,7 +78,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
 
   private readonly config: ResolvedConfig;
   private readonly kernels: Kernels;
-  private readonly damping: Damping;
+  private readonly dampings: Dampings;
   private readonly estimation: CurvatureEstimation;
   private readonly weightStep: WeightStep;
   private readonly modelledStep: ModelledStep;
@@ -96,17 +97,17 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     super();
     this.config = resolveConfig(config);
     this.kernels = kernels(this.config.backend);
-    this.damping = createDamping(requireTrustRegion(this.config.trustRegion)?.damping ?? this.config.damping);
+    this.dampings = new Dampings(this.config);
     this.estimation = new CurvatureEstimation(this.config, this.kernels, (message) => this.warnOnce(message));
     this.weightStep = new WeightStep(this.config, this.kernels, (variable) =>
       this.estimation.membership(variable),
     );
     this.modelledStep = new ModelledStep({
       config: this.config,
-      damping: this.damping,
+      dampings: this.dampings,
       weightStep: this.weightStep,
       canRecord: () => this.canRecord(),
-      settleCurvature: () => this.estimation.refresher.drain(),
+      refresher: this.estimation.refresher,
       warn: (message) => this.warnOnce(message),
     });
   }
@@ -145,7 +146,11 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     try {
       const isDue = this.config.trustRegion === null && this.estimation.due(this.iterations);
       if (!isDue || !this.canRecord()) return super.computeGradients(f, varList);
-      return record(f, varList, this.estimation.hooks(this.iterations, this.lambda(), host()));
+      return record(
+        f,
+        varList,
+        this.estimation.hooks(this.iterations, this.dampings.preconditioner(this.iterations), host()),
+      );
     } finally {
       this.milliseconds.gradients = performance.now() - begin;
     }
@@ -154,10 +159,11 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   /**
    * Takes one step from gradients of the loss, by variable name or as a list in a fixed order.
    *
-   * @throws NatgradError ERR_NATGRAD_STATE where options need the loss as a function: 'quadraticModel', `rejectSteps` and `trustRegion`
+   * @throws NatgradError ERR_NATGRAD_STATE where options need the loss as a function: 'quadraticModel' (also as what `preconditionerDamping`
+   *   adapts to), `rejectSteps` and `trustRegion`
    */
   applyGradients(variableGradients: Gradients): void {
-    if (this.modelledStep.always || this.config.trustRegion !== null) {
+    if (this.modelledStep.always || this.dampings.isSearched || this.config.trustRegion !== null) {
       throw new NatgradError(
         'ERR_NATGRAD_STATE',
         "'quadraticModel', rejectSteps and trustRegion evaluate the loss again; train with model.fit or optimizer.minimize(f), not with applyGradients.",
@@ -223,7 +229,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
 
   private lookAgain(entries: VariableGradient[], loss: BatchLoss): StepReport {
     const kept = entries.map(({ variable, gradient }) => ({ variable, gradient: gradient.slice() }));
-    return this.modelledStep.take(this.weightStep.propose(kept, this.iterations, host()), loss, host());
+    return this.modelledStep.take(kept, this.iterations, loss, host());
   }
 
   private descendInRegion(f: () => tf.Scalar, varList?: tf.Variable[]): tf.Scalar {
@@ -273,7 +279,8 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
       step: this.iterations,
       ...this.lastStep,
       learningRate: this.nextLearningRate(),
-      damping: this.lambda(),
+      damping: this.dampings.lambda(this.iterations),
+      preconditionerDamping: this.dampings.preconditioner(this.iterations),
       fisher: estimator,
       refreshAge: refreshedAt < 0 ? -1 : this.iterations - refreshedAt,
       minEigenvalue,
@@ -309,9 +316,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     this.requireUsable();
     this.estimation.refresher.drain();
     const state: Record<string, FloatArray> = { ...this.weightStep.state(), ...this.estimation.state() };
-    if (this.damping instanceof LevenbergMarquardt) {
-      for (const [name, values] of Object.entries(this.damping.state())) state[`damping/${name}`] = values;
-    }
+    Object.assign(state, this.dampings.state());
     state.skippedSteps = Float64Array.of(this.skippedSteps);
     state.rejectedSteps = Float64Array.of(this.modelledStep.rejected);
     const tensors = Object.entries(state).map(([name, values]) => ({ name, tensor: toTensor(values) }));
@@ -330,7 +335,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     const values = await this.extractIterations(weightValues);
     const state = Object.fromEntries(values.map(({ name, tensor }) => [name, fromTensor(tensor)]));
     this.weightStep.load(state);
-    if (this.damping instanceof LevenbergMarquardt) this.damping.load(withPrefix('damping/', state));
+    this.dampings.load(state);
     [this.skippedSteps] = state.skippedSteps ?? [0];
     [this.modelledStep.rejected] = state.rejectedSteps ?? [0];
     this.estimation.load(state);
@@ -367,10 +372,6 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     return learningRate === CHOSEN
       ? this.lastStep.learningRate
       : valueAt(learningRate, this.iterations, 'learningRate');
-  }
-
-  private lambda(): number {
-    return this.damping.value(this.iterations);
   }
 
   private entriesOf(gradients: Gradients): VariableGradient[] {

@@ -7,6 +7,7 @@ import type { BackendChoice } from '../linalg/kernels';
 import { namePatterns } from '../names';
 import type { IterateAveragingOptions } from '../step/iterateAveraging';
 import type { DampingOption } from '../step/damping';
+import type { SearchedDampingOptions } from '../step/searchedDamping';
 import type { LearningRateMultiplier } from '../step/learningRateMultipliers';
 import { requirePotentials, type PotentialRule } from '../step/mirrorMap';
 import { requireSchedule, type Schedule } from '../step/schedule';
@@ -38,6 +39,12 @@ export interface NaturalGradientConfig {
    * distribution), in `fit` and `minimize` only.
    */
   damping?: DampingOption;
+  /**
+   * What the curvature is inverted with where it is not `damping`, which then is that of the quadratic model alone: a number, a function of
+   * the step, or `{adapt: 'quadraticModel'}`, which tries neighbouring values every 20 steps and keeps the one with the lowest quadratic
+   * model (`SearchedDamping`), in `fit` and `minimize` only; null: `damping`.
+   */
+  preconditionerDamping?: Schedule | SearchedDampingOptions | null;
   /** Decoupled weight decay: `w` shrinks by `learningRate * weightDecay` of itself per step. */
   weightDecay?: DecayOption;
   /** Coefficient of `l2 / 2 * |w|^2` in the objective, so `l2 * w` is added to the gradient before it is preconditioned. */
@@ -114,6 +121,7 @@ export const DEFAULTS: ResolvedConfig = {
   learningRateMultipliers: [],
   momentum: 0.9,
   damping: 0.05,
+  preconditionerDamping: null,
   weightDecay: 0,
   l2: 0,
   fisher: 'sampled',

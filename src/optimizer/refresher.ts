@@ -80,6 +80,14 @@ export class Refresher {
     }
   }
 
+  /** Computes all inverses with this damping and brings them into use, here and now. */
+  refreshNow(step: number, lambda: number): void {
+    this.settle(Infinity);
+    this.drain();
+    const refresh = planRefresh(this.blocks, lambda);
+    this.installed(step, refresh.install(runPhases(this.kernels, refresh.phases)));
+  }
+
   /**
    * Every `refreshPeriod` steps, and in steps 0, 1, 2, 4, 8 … before the first of those, while the factors still change a lot. A block that
    * has no inverse yet asks for one at once.

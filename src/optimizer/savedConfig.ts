@@ -10,7 +10,7 @@ import { CHOSEN, effectiveConfig, type NaturalGradientConfig, type ResolvedConfi
 
 type Json = Record<string, unknown>;
 
-const scheduled = ['learningRate', 'momentum', 'damping', 'factorDecay'] as const;
+const scheduled = ['learningRate', 'momentum', 'damping', 'preconditionerDamping', 'factorDecay'] as const;
 
 /** A configuration of JSON values only. Schedules that are plain functions are saved as their value at `step`, with a warning. */
 export function saveConfig(config: ResolvedConfig, step: number): Json {

@@ -1,5 +1,6 @@
 import { LevenbergMarquardt, type LevenbergMarquardtOptions } from './levenbergMarquardt';
 import { requireSchedule, valueAt, type Schedule } from './schedule';
+import { SearchedDamping, type SearchedDampingOptions } from './searchedDamping';
 
 /** What the public option `damping` takes: a value, a schedule, or the rule that adapts it. */
 export type DampingOption = Schedule | LevenbergMarquardtOptions;
@@ -9,13 +10,16 @@ export class ScheduledDamping {
   private readonly schedule: Schedule;
 
   /** @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT unless it is a number of at least 0 or a function */
-  constructor(schedule: Schedule) {
-    this.schedule = requireSchedule(schedule, 'damping');
+  constructor(
+    schedule: Schedule,
+    private readonly option = 'damping',
+  ) {
+    this.schedule = requireSchedule(schedule, option);
   }
 
   /** The damping lambda during step `step`, counted from 0. */
   value(step: number): number {
-    return valueAt(this.schedule, step, 'damping');
+    return valueAt(this.schedule, step, this.option);
   }
 }
 
@@ -27,4 +31,17 @@ export function createDamping(option: DampingOption): Damping {
   return typeof option === 'object' && option !== null
     ? new LevenbergMarquardt(option)
     : new ScheduledDamping(option);
+}
+
+/** What the curvature is inverted with, where that is not the damping lambda; null where it is. */
+export type PreconditionerDamping = ScheduledDamping | SearchedDamping | null;
+
+/** @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for anything `preconditionerDamping` does not take */
+export function createPreconditionerDamping(
+  option: Schedule | SearchedDampingOptions | null,
+): PreconditionerDamping {
+  if (option === null) return null;
+  return typeof option === 'object'
+    ? new SearchedDamping(option)
+    : new ScheduledDamping(option, 'preconditionerDamping');
 }
