@@ -15,15 +15,8 @@ import { useBackend } from '../support/backends';
 import { fromRows, jacobi, matrix } from '../support/dense';
 import { forward } from '../support/denseNet';
 import { relativeError } from '../support/matrices';
-import {
-  classifier,
-  labelled,
-  naturalGradientParts,
-  naturalStep,
-  netOf,
-  softmax,
-  weightsOf,
-} from '../support/softmaxNet';
+import { classifier, examples, weightsOf } from '../support/classifier';
+import { naturalGradientParts, naturalStep, netOf, softmax } from '../support/softmaxNet';
 
 const N = 10;
 const SIZES = [4, 6, 3];
@@ -49,7 +42,7 @@ describe('the exact Fisher matrix of a batch', () => {
   beforeAll(() => useBackend('cpu'));
   beforeEach(() => {
     model = classifier();
-    ({ x, y } = labelled(N));
+    ({ x, y } = examples(N));
     names = variables().map(({ name }) => name);
     sizes = variables().map(({ size }) => size);
   });

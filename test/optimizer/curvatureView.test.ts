@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 
 import { kfac, type NamedVectors } from '../../src';
 import { useBackend } from '../support/backends';
-import { classifier, labelled } from '../support/softmaxNet';
+import { classifier, examples } from '../support/classifier';
 
 describe("the view of an optimizer's curvature", () => {
   let model: tf.Sequential;
@@ -10,7 +10,7 @@ describe("the view of an optimizer's curvature", () => {
   beforeAll(() => useBackend('cpu'));
   beforeEach(() => {
     model = classifier();
-    batch = labelled(10);
+    batch = examples(10);
   });
   afterEach(() => {
     model.dispose();

@@ -4,36 +4,11 @@ import { kfac, NaturalGradientOptimizer, schedules } from '../../src';
 import type { NaturalGradientConfig } from '../../src';
 import { errorWithCode } from '../errorWithCode';
 import { backends, useBackend } from '../support/backends';
-import { noise, randomInputs } from '../support/denseNet';
+import { classifier, examples, weightsOf } from '../support/classifier';
+import { noise } from '../support/denseNet';
 import { plusDiagonal, relativeError, solve } from '../support/matrices';
 
 const silent = { verbose: 0, yieldEvery: 'never' } as const;
-
-/** A classifier that every test can train: 4 inputs, 6 hidden units, 3 classes, always the same initial weights. */
-function classifier(hidden: 'relu' | 'tanh' = 'tanh'): tf.Sequential {
-  const initializer = (seed: number) => tf.initializers.glorotUniform({ seed });
-  return tf.sequential({
-    layers: [
-      tf.layers.dense({ units: 6, activation: hidden, inputShape: [4], kernelInitializer: initializer(1) }),
-      tf.layers.dense({ units: 3, activation: 'softmax', kernelInitializer: initializer(2) }),
-    ],
-  });
-}
-
-/** Inputs with labels that a network can learn: the class is the largest of three fixed linear functions. */
-function data(rows: number, seed = 3): { x: tf.Tensor2D; y: tf.Tensor2D } {
-  const values = Float32Array.from(randomInputs(rows, 4, seed));
-  const labels = Array.from({ length: rows }, (_, r) => {
-    const [a, b, c, d] = values.subarray(4 * r, 4 * r + 4);
-    const scores = [a + b, c - a, d - b];
-    return scores.indexOf(Math.max(...scores));
-  });
-  const x = tf.tensor2d(values, [rows, 4]);
-  return { x, y: tf.tidy(() => tf.oneHot(tf.tensor1d(labels, 'int32'), 3).toFloat() as tf.Tensor2D) };
-}
-
-const weightsOf = (model: tf.LayersModel) =>
-  model.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
 
 function compiled(
   config: NaturalGradientConfig,
@@ -47,7 +22,7 @@ function compiled(
 async function train(model: tf.Sequential, steps: number, from = 0): Promise<number[]> {
   const losses: number[] = [];
   for (let step = from; step < from + steps; step++) {
-    const { x, y } = data(16, 100 + step);
+    const { x, y } = examples(16, 100 + step);
     const [loss] = (await model.trainOnBatch(x, y)) as number[];
     losses.push(loss);
     tf.dispose([x, y]);
@@ -63,7 +38,7 @@ describe.each(backends)('kfac on the %s backend of tfjs', (backend) => {
 
   it('learns in fit', async () => {
     const { model, optimizer } = compiled({ learningRate: 0.1 });
-    const { x, y } = data(256);
+    const { x, y } = examples(256);
     const history = await model.fit(x, y, { epochs: 8, batchSize: 32, shuffle: false, ...silent });
     const loss = history.history.loss as number[];
     expect(loss[7]).toBeLessThan(0.35 * loss[0]);
@@ -73,7 +48,7 @@ describe.each(backends)('kfac on the %s backend of tfjs', (backend) => {
 
   it('learns in fitDataset and in minimize', async () => {
     const { model } = compiled({ learningRate: 0.1 });
-    const { x, y } = data(256);
+    const { x, y } = examples(256);
     const dataset = tf.data
       .zip({ xs: tf.data.array(x.arraySync()), ys: tf.data.array(y.arraySync()) })
       .batch(32);
@@ -102,7 +77,7 @@ describe.each(backends)('kfac on the %s backend of tfjs', (backend) => {
   it('learns with computeGradients and applyGradients', () => {
     const model = classifier();
     const optimizer = kfac({ learningRate: 0.1 });
-    const { x, y } = data(128);
+    const { x, y } = examples(128);
     const losses = Array.from({ length: 60 }, () => {
       const { value, grads } = optimizer.computeGradients(() =>
         tf.tidy(() =>
@@ -138,7 +113,7 @@ describe.each(backends)('kfac on the %s backend of tfjs', (backend) => {
       { learningRate: 1, momentum: 0, klClip: null, damping: lambda, fisher: 'exact', refresh: 'immediate' },
       model,
     );
-    const { x, y } = data(10);
+    const { x, y } = examples(10);
     const [kernel, bias] = weightsOf(model);
     await model.trainOnBatch(x, y);
     const after = weightsOf(model);
@@ -245,7 +220,7 @@ describe.each(backends)('kfac on the %s backend of tfjs', (backend) => {
     const { model, optimizer } = compiled({ refreshPeriod: 1 });
     await train(model, 3);
     const before = [weightsOf(model), await stateOf(optimizer)];
-    const { x, y } = data(8);
+    const { x, y } = examples(8);
     await model.trainOnBatch(x.mul(NaN), y);
     await model.trainOnBatch(x, y.mul(NaN));
     expect([weightsOf(model), await stateOf(optimizer)]).toEqual(before);
@@ -259,7 +234,7 @@ describe.each(backends)('kfac on the %s backend of tfjs', (backend) => {
   it('keeps the previous inverses when a factor cannot be inverted, counts it, and trains on', async () => {
     const { model, optimizer } = compiled({ refreshPeriod: 1, refresh: 'immediate' });
     await train(model, 3);
-    const { x, y } = data(8);
+    const { x, y } = examples(8);
     // The squares of these inputs overflow float32, so that A becomes infinite while loss and gradients stay finite (tanh saturates).
     await model.trainOnBatch(x.mul(1e22), y);
     expect(optimizer.stats().refreshFailures).toBeGreaterThan(0);
@@ -341,7 +316,7 @@ describe.each(backends)('kfac on the %s backend of tfjs', (backend) => {
       refreshPeriod: 1,
       factorDecay: 0,
     });
-    const { x, y } = data(64);
+    const { x, y } = examples(64);
     await model.trainOnBatch(x, y);
     // Damping so large that the step is short: the quadratic model is all but exact there, rho ~ 1, and the damping falls by 19/20.
     expect(optimizer.stats().damping).toBeCloseTo(9.5, 5);

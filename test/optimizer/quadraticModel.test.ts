@@ -5,6 +5,7 @@ import type { NaturalGradientConfig } from '../../src';
 import { LevenbergMarquardt } from '../../src/step/levenbergMarquardt';
 import { errorWithCode } from '../errorWithCode';
 import { backends, useBackend } from '../support/backends';
+import { classifier, examples } from '../support/classifier';
 import { noise, randomInputs } from '../support/denseNet';
 import { relativeError } from '../support/matrices';
 
@@ -120,7 +121,7 @@ describe.each(backends)("'quadraticModel' on the %s backend of tfjs", (backend) 
       refresh: 'immediate',
     });
     model.compile({ optimizer, loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
-    const { x, y } = data(64);
+    const { x, y } = examples(64);
     const before = tf.memory().numTensors;
     const history = await model.fit(x, y, {
       epochs: 16,
@@ -178,7 +179,7 @@ describe.each(backends)("'quadraticModel' on the %s backend of tfjs", (backend) 
         ],
       });
       model.compile({ optimizer: kfac(config), loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
-      const { x, y } = data(32);
+      const { x, y } = examples(32);
       await model.trainOnBatch(x, y);
       return model.layers[1]
         .getWeights()
@@ -259,26 +260,3 @@ describe.each(backends)("'quadraticModel' on the %s backend of tfjs", (backend) 
     expect(() => kfac({ normConstraint: 1e-3, klClip: 1e-3 })).toThrow(errorWithCode('ERR_NATGRAD_ARGUMENT'));
   });
 });
-
-function classifier(): tf.Sequential {
-  const initializer = (seed: number) => tf.initializers.glorotUniform({ seed });
-  return tf.sequential({
-    layers: [
-      tf.layers.dense({ units: 6, activation: 'tanh', inputShape: [4], kernelInitializer: initializer(1) }),
-      tf.layers.dense({ units: 3, activation: 'softmax', kernelInitializer: initializer(2) }),
-    ],
-  });
-}
-
-function data(rows: number): { x: tf.Tensor2D; y: tf.Tensor2D } {
-  const values = Float32Array.from(randomInputs(rows, 4, 3));
-  const labels = Array.from({ length: rows }, (_, r) => {
-    const [a, b, c, d] = values.subarray(4 * r, 4 * r + 4);
-    const scores = [a + b, c - a, d - b];
-    return scores.indexOf(Math.max(...scores));
-  });
-  return {
-    x: tf.tensor2d(values, [rows, 4]),
-    y: tf.tidy(() => tf.oneHot(tf.tensor1d(labels, 'int32'), 3).toFloat() as tf.Tensor2D),
-  };
-}

@@ -4,7 +4,8 @@ import * as tf from '@tensorflow/tfjs';
 import type { NaturalGradientConfig, NaturalGradientOptimizer } from '../../src';
 import { useBackend } from './backends';
 import { relativeError } from './matrices';
-import { classifier, labelled, naturalGradientParts, naturalStep, netOf, weightsOf } from './softmaxNet';
+import { classifier, examples, weightsOf } from './classifier';
+import { naturalGradientParts, naturalStep, netOf } from './softmaxNet';
 
 type Config = Omit<NaturalGradientConfig, 'curvature'>;
 export type Create = (config?: Config) => NaturalGradientOptimizer;
@@ -18,7 +19,7 @@ export function compiled(create: Create, config: Config = {}, model = classifier
 export async function train(model: tf.Sequential, steps: number, from = 0): Promise<number[]> {
   const losses: number[] = [];
   for (let step = from; step < from + steps; step++) {
-    const { x, y } = labelled(16, 100 + step);
+    const { x, y } = examples(16, 100 + step);
     losses.push((await model.trainOnBatch(x, y)) as number);
     tf.dispose([x, y]);
   }
@@ -44,7 +45,7 @@ export async function stepError(
   blocks: 'layers' | 'whole',
 ): Promise<number> {
   const { model } = compiled(create, { ...exactStep, damping: lambda, fisher: estimator });
-  const { x, y } = labelled(10);
+  const { x, y } = examples(10);
   const before = weightsOf(model);
   await model.trainOnBatch(x, y);
   const net = netOf(before, [4, 6, 3], 'tanh');
@@ -78,7 +79,7 @@ export function itTrains(create: Create, summary: object[]): void {
   it('trains on a batch without rank: the same example over and over', async () => {
     const { model, optimizer } = compiled(create);
     const { x, y } = tf.tidy(() => {
-      const one = labelled(1);
+      const one = examples(1);
       return { x: one.x.tile([8, 1]), y: one.y.tile([8, 1]) };
     });
     const first = (await model.trainOnBatch(x, y)) as number;
@@ -91,7 +92,7 @@ export function itTrains(create: Create, summary: object[]): void {
   it('trains on batches of one, and on batches whose size changes', async () => {
     const { model, optimizer } = compiled(create);
     for (const rows of [1, 1, 16, 5, 16, 1]) {
-      const { x, y } = labelled(rows, rows);
+      const { x, y } = examples(rows, rows);
       await model.trainOnBatch(x, y);
     }
     expect(optimizer.stats()).toMatchObject({ step: 6, refreshFailures: 0, skippedBatches: 0 });
@@ -99,7 +100,7 @@ export function itTrains(create: Create, summary: object[]): void {
   });
 
   it('takes layers that no example activates', async () => {
-    const { model, optimizer } = compiled(create, {}, classifier('relu'));
+    const { model, optimizer } = compiled(create, {}, classifier({ activation: 'relu' }));
     const [kernel, bias, ...rest] = model.getWeights();
     model.setWeights([kernel, tf.fill(bias.shape, -100), ...rest]);
     const before = weightsOf(model);
@@ -118,7 +119,7 @@ export function itTrains(create: Create, summary: object[]): void {
         .filter(({ name }) => name !== 'skippedSteps')
         .map(({ tensor }) => [...tensor.dataSync()]);
     const before = [weightsOf(model), await state()];
-    const { x, y } = labelled(16);
+    const { x, y } = examples(16);
     await model.trainOnBatch(x.mul(NaN), y);
     await model.trainOnBatch(x, y.mul(NaN));
     expect([weightsOf(model), await state()]).toEqual(before);

@@ -1,10 +1,10 @@
-/** One step of an optimizer on the classifier of `presetSuite`, and the same network in float64 to compute it from. */
+/** One step of an optimizer on the classifier of `classifier`, and the same network in float64 to compute it from. */
 import * as tf from '@tensorflow/tfjs';
 
 import type { NaturalGradientOptimizer } from '../../src';
 import { matrix, type Matrix } from './dense';
 import { backward, forward, score, type DenseNet } from './denseNet';
-import { classifier, examples, weightsOf } from './presetSuite';
+import { classifier, examples, weightsOf } from './classifier';
 
 /** Options under which one step is exactly minus the damped natural gradient. */
 export const oneStep = {
@@ -31,7 +31,7 @@ export interface ExactStep {
 /** Takes one step with a batch of ten. */
 export async function exactStep(optimizer: NaturalGradientOptimizer): Promise<ExactStep> {
   const rows = 10;
-  const model = classifier();
+  const model = classifier({ hidden: [6, 5] });
   model.compile({ optimizer, loss: 'categoricalCrossentropy' });
   const { x, y, labels } = examples(rows);
   const before = weightsOf(model);

@@ -1,37 +1,9 @@
 /**
- * A small classifier of tfjs with everything that its natural gradient is made of written out in float64: loss gradient and scores from
+ * The small classifier of tfjs with everything that its natural gradient is made of written out in float64: loss gradient and scores from
  * `denseNet`, softmax cross-entropy with targets y, d l / d f = p - y.
  */
-import * as tf from '@tensorflow/tfjs';
-
-import { backward, forward, randomInputs, score, type DenseNet, type Pass } from './denseNet';
+import { backward, forward, score, type DenseNet, type Pass } from './denseNet';
 import { addOuterProduct, plusDiagonal, solve } from './matrices';
-
-/** Always the same initial weights. */
-export function classifier(hidden: 'tanh' | 'relu' = 'tanh'): tf.Sequential {
-  const initializer = (seed: number) => tf.initializers.glorotUniform({ seed });
-  return tf.sequential({
-    layers: [
-      tf.layers.dense({ units: 6, activation: hidden, inputShape: [4], kernelInitializer: initializer(1) }),
-      tf.layers.dense({ units: 3, activation: 'softmax', kernelInitializer: initializer(2) }),
-    ],
-  });
-}
-
-/** Inputs with labels that a network can learn: the class is the largest of three fixed linear functions. */
-export function labelled(rows: number, seed = 3): { x: tf.Tensor2D; y: tf.Tensor2D } {
-  const values = Float32Array.from(randomInputs(rows, 4, seed));
-  const labels = Array.from({ length: rows }, (_, r) => {
-    const [a, b, c, d] = values.subarray(4 * r, 4 * r + 4);
-    const scores = [a + b, c - a, d - b];
-    return scores.indexOf(Math.max(...scores));
-  });
-  const x = tf.tensor2d(values, [rows, 4]);
-  return { x, y: tf.tidy(() => tf.oneHot(tf.tensor1d(labels, 'int32'), 3).toFloat() as tf.Tensor2D) };
-}
-
-export const weightsOf = (model: tf.LayersModel): Float32Array[] =>
-  model.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
 
 export function softmax(outputs: Float64Array, columns: number): Float64Array {
   const result = outputs.slice();

@@ -1,7 +1,7 @@
 import { blockDiagonal, exactNaturalGradient } from '../../../src';
 import { compiled, itTrains, stepError, train } from '../../support/batchPresets';
 import { useBackend } from '../../support/backends';
-import { classifier, weightsOf } from '../../support/softmaxNet';
+import { classifier, weightsOf } from '../../support/classifier';
 
 describe('blockDiagonal', () => {
   beforeAll(() => useBackend('cpu'));

@@ -1,10 +1,11 @@
 import { diagonalFisher } from '../../../src';
 import { errorWithCode } from '../../errorWithCode';
 import { relativeError } from '../../support/matrices';
-import { firstStep, testPreset } from './sharedTests';
+import { firstStep } from '../../support/firstStep';
+import { testPreset } from '../../support/presetSuite';
 
 describe('diagonalFisher', () => {
-  testPreset(diagonalFisher, 'diagonal Fisher');
+  testPreset(diagonalFisher, { structure: 'diagonal Fisher' });
 
   it.each([1, 0.5] as const)('steps by V / (diag F + lambda)^%p', async (power) => {
     const { F, V, step } = await firstStep((config) => diagonalFisher({ ...config, power }), 0.05);

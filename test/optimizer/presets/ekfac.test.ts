@@ -4,7 +4,8 @@ import { ekfac } from '../../../src';
 import { symmetricEigen } from '../../../src/linalg/reference/symmetricEigen';
 import { errorWithCode } from '../../errorWithCode';
 import { relativeError } from '../../support/matrices';
-import { firstStep, testPreset, type FirstStep } from './sharedTests';
+import { firstStep, type FirstStep } from '../../support/firstStep';
+import { testPreset } from '../../support/presetSuite';
 
 /** U (U'V / (S + lambda)) with U the eigenvectors of A (x) G and S given by the columns of U. */
 function inEigenbasis({ A, G, V }: FirstStep, lambda: number, S: (u: Float64Array) => number): Float64Array {
@@ -23,7 +24,7 @@ const quadratic = (matrix: Float64Array, u: Float64Array) =>
   u.reduce((sum, x, i) => sum + x * u.reduce((row, y, j) => row + matrix[15 * i + j] * y, 0), 0);
 
 describe('ekfac', () => {
-  testPreset(ekfac, 'eigenvalue-corrected Kronecker factored');
+  testPreset(ekfac, { structure: 'eigenvalue-corrected Kronecker factored' });
 
   it('steps by the damped second moments of the scores in the eigenbasis', async () => {
     const facts = await firstStep(ekfac, 0.05);

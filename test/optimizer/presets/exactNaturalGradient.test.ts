@@ -5,14 +5,8 @@ import { useBackend } from '../../support/backends';
 import { compiled, exactStep, itTrains, stepError, train } from '../../support/batchPresets';
 import { forward, randomInputs, randomNet } from '../../support/denseNet';
 import { relativeError, solve } from '../../support/matrices';
-import {
-  fisherVectors,
-  labelled,
-  naturalGradientParts,
-  scoresOf,
-  softmax,
-  weightsOf,
-} from '../../support/softmaxNet';
+import { examples, weightsOf } from '../../support/classifier';
+import { fisherVectors, naturalGradientParts, scoresOf, softmax } from '../../support/softmaxNet';
 
 describe('exactNaturalGradient', () => {
   beforeAll(() => useBackend('cpu'));
@@ -57,7 +51,7 @@ describe('exactNaturalGradient', () => {
   it('takes the same step in function space whatever affine map the inputs went through', async () => {
     // With x -> M x + c and W~ changed so that the network is the same function, the natural gradient changes it in the same way.
     const inputs = randomInputs(12, 3, 5);
-    const { y } = labelled(12);
+    const { y } = examples(12);
     const [m, c] = [
       [1.5, 0.2, -0.3, 0.1, 0.8, 0.4, -0.2, 0.3, 1.2],
       [0.5, -0.4, 0.3],
@@ -144,7 +138,7 @@ describe('exactNaturalGradient', () => {
       { structure: 'full Fisher, primal', matrices: '51 x 51' },
     ]);
     const many = compiled(exactNaturalGradient);
-    const { x, y } = labelled(17);
+    const { x, y } = examples(17);
     await many.model.trainOnBatch(x, y);
     expect(many.optimizer.summary()[0].structure).toBe('full Fisher, primal');
   });
@@ -170,7 +164,7 @@ describe('exactNaturalGradient', () => {
       const { model } = compiled((config) => exactNaturalGradient({ ...config, form }), {
         memoryLimit: 10000,
       });
-      const { x, y } = labelled(16);
+      const { x, y } = examples(16);
       await expect(model.trainOnBatch(x, y)).rejects.toMatchObject({
         code: 'ERR_NATGRAD_NO_MEMORY',
         message: expect.stringMatching(
@@ -191,7 +185,7 @@ describe('exactNaturalGradient', () => {
   });
 
   it('covers convolutions, embeddings and recurrent layers, and trains them', async () => {
-    const { y } = labelled(8);
+    const { y } = examples(8);
     const images = tf.layers.input({ shape: [5, 5, 2] });
     const words = tf.layers.input({ shape: [3], dtype: 'int32' });
     const convolution = tf.layers.conv2d({ filters: 2, kernelSize: 3, activation: 'tanh' }).apply(images);

@@ -2,12 +2,13 @@ import * as tf from '@tensorflow/tfjs';
 
 import { foof } from '../../../src';
 import { plusDiagonal, relativeError, solve } from '../../support/matrices';
-import { firstStep, kroneckerProduct, testPreset } from './sharedTests';
+import { firstStep, kroneckerProduct } from '../../support/firstStep';
+import { testPreset } from '../../support/presetSuite';
 
 const identity = (n: number) => plusDiagonal(new Float64Array(n * n), 1);
 
 describe('foof', () => {
-  testPreset(foof, 'input factor');
+  testPreset(foof, { structure: 'input factor' });
 
   it.each(['empirical', 'exact'] as const)('steps by (A + lambda I)^-1 V, fisher: %s', async (fisher) => {
     const { A, V, step } = await firstStep(foof, 0.05, { fisher });

@@ -1,10 +1,13 @@
 import { kfac } from '../../../src';
 import { errorWithCode } from '../../errorWithCode';
 import { plusDiagonal, relativeError, solve } from '../../support/matrices';
-import { firstStep, kroneckerProduct, testPreset } from './sharedTests';
+import { firstStep, kroneckerProduct } from '../../support/firstStep';
+import { testPreset } from '../../support/presetSuite';
 
 describe('kfac with exact damping', () => {
-  testPreset((config) => kfac({ ...config, dampingSplit: 'exact' }), 'Kronecker factored, exact damping');
+  testPreset((config) => kfac({ ...config, dampingSplit: 'exact' }), {
+    structure: 'Kronecker factored, exact damping',
+  });
 
   it('steps by (A (x) G + lambda I)^-1 V', async () => {
     const { A, G, V, step } = await firstStep((config) => kfac({ ...config, dampingSplit: 'exact' }), 0.05);

@@ -4,14 +4,16 @@ import { onlineNaturalGradient } from '../../../src';
 import { errorWithCode } from '../../errorWithCode';
 import { backends, useBackend } from '../../support/backends';
 import { classifier, trainSteps, weightsOf } from '../../support/classifier';
-import { describePreset } from '../../support/presetBehaviour';
+import { testPreset } from '../../support/presetSuite';
 
 describe.each(backends)('onlineNaturalGradient on the %s backend of tfjs', (backend) => {
   beforeAll(() => useBackend(backend));
 
-  describePreset({
-    create: (config) => onlineNaturalGradient({ learningRate: 0.5, momentum: 0.5, ...config }),
+  testPreset(onlineNaturalGradient, {
     structure: 'online natural gradient',
+    learning: { learningRate: 0.5, momentum: 0.5 },
+    damped: false,
+    on: [backend],
   });
 
   it('takes the step of SGD in the first batch where all directions are alike', async () => {

@@ -1,9 +1,10 @@
 import { quasiDiagonal } from '../../../src';
 import { relativeError } from '../../support/matrices';
-import { firstStep, testPreset } from './sharedTests';
+import { firstStep } from '../../support/firstStep';
+import { testPreset } from '../../support/presetSuite';
 
 describe('quasiDiagonal', () => {
-  testPreset(quasiDiagonal, 'quasi-diagonal');
+  testPreset(quasiDiagonal, { structure: 'quasi-diagonal' });
 
   it('steps by the quasi-diagonal matrix of every unit', async () => {
     // Ollivier 2015: w_i = (v_i - F_ib v_b / F_bb) / (F_ii - F_ib^2 / F_bb), b = v_b / F_bb - sum_i F_ib w_i / F_bb.

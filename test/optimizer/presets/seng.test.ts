@@ -1,7 +1,7 @@
 import { seng, tengrad } from '../../../src';
 import { compiled, itTrains, stepError, train } from '../../support/batchPresets';
 import { useBackend } from '../../support/backends';
-import { weightsOf } from '../../support/softmaxNet';
+import { weightsOf } from '../../support/classifier';
 
 describe.each([
   ['with sketches larger than its layers', {}],

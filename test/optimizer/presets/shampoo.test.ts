@@ -3,19 +3,19 @@ import { errorWithCode } from '../../errorWithCode';
 import { identity, plus, spectral, times, transpose, type Matrix } from '../../support/dense';
 import { exactStep, oneStep } from '../../support/exactStep';
 import { relativeError } from '../../support/matrices';
-import { behavesInTraining, classifier, examples } from '../../support/presetSuite';
+import { classifier, examples } from '../../support/classifier';
+import { testPreset } from '../../support/presetSuite';
 
 describe('shampoo', () => {
-  describe('with roots', () => behavesInTraining(shampoo, { learningRate: 0.03 }));
+  describe('with roots', () =>
+    testPreset(shampoo, { structure: 'Shampoo', learning: { learningRate: 0.03 } }));
   describe('in the eigenbases', () => {
-    behavesInTraining((config) => shampoo({ basis: 'eigen', ...config }), { learningRate: 0.02 }, ['cpu']);
+    const facts = { structure: 'Shampoo, eigenbasis', learning: { learningRate: 0.02 }, on: ['cpu'] };
+    testPreset((config) => shampoo({ basis: 'eigen', ...config }), facts);
   });
   describe('with the length of Adam', () => {
-    behavesInTraining(
-      (config) => shampoo({ grafting: 'adam', startStep: 2, ...config }),
-      { learningRate: 0.02 },
-      ['cpu'],
-    );
+    const facts = { structure: 'Shampoo', learning: { learningRate: 0.02 }, on: ['cpu'] };
+    testPreset((config) => shampoo({ grafting: 'adam', startStep: 2, ...config }), facts);
   });
 
   it.each([0.25, 0.5] as const)('takes a step of minus L^-e V R^-e with e = %d', async (exponent) => {
@@ -36,7 +36,7 @@ describe('shampoo', () => {
   });
 
   it('tells its factors, and gives every variable its own', async () => {
-    const model = classifier();
+    const model = classifier({ hidden: [6, 5] });
     const optimizer = shampoo({ blockSize: 4 });
     model.compile({ optimizer, loss: 'categoricalCrossentropy' });
     const { x, y } = examples(8);
@@ -62,7 +62,7 @@ describe('shampoo', () => {
   });
 
   it('refuses factors that would not fit into memoryLimit', async () => {
-    const model = classifier();
+    const model = classifier({ hidden: [6, 5] });
     model.compile({ optimizer: shampoo({ memoryLimit: 100 }), loss: 'categoricalCrossentropy' });
     const { x, y } = examples(8);
     await expect(model.trainOnBatch(x, y)).rejects.toThrow(errorWithCode('ERR_NATGRAD_NO_MEMORY'));

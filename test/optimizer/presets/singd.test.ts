@@ -12,13 +12,23 @@ import {
 } from '../../support/dense';
 import { exactStep, oneStep } from '../../support/exactStep';
 import { relativeError } from '../../support/matrices';
-import { behavesInTraining, classifier, examples } from '../../support/presetSuite';
+import { classifier, examples } from '../../support/classifier';
+import { testPreset } from '../../support/presetSuite';
 
 describe('singd', () => {
-  describe('with dense factors', () => behavesInTraining(singd, { learningRate: 0.1 }));
+  describe('with dense factors', () =>
+    testPreset(singd, {
+      structure: 'inverse-free Kronecker factored (INGD)',
+      learning: { learningRate: 0.1 },
+    }));
   describe('with blocks, without normalisation', () => {
     const own = { factors: 'blockDiagonal', factorBlockSize: 4, normalize: false, kfacLike: true } as const;
-    behavesInTraining((config) => singd({ ...own, ...config }), { learningRate: 0.1 }, ['cpu']);
+    const facts = {
+      structure: 'inverse-free Kronecker factored (IKFAC)',
+      learning: { learningRate: 0.1 },
+      on: ['cpu'],
+    };
+    testPreset((config) => singd({ ...own, ...config }), facts);
   });
 
   it.each([true, false])(
@@ -50,7 +60,7 @@ describe('singd', () => {
     ['blockDiagonal', '2 of 2 x 2, 1 x 1, 3 of 2 x 2'],
     ['diagonal', 'diagonal 5, diagonal 6'],
   ] as const)('tells that its factors are %s', async (factors, matrices) => {
-    const model = classifier();
+    const model = classifier({ hidden: [6, 5] });
     const optimizer = singd({ factors, factorBlockSize: 2 });
     model.compile({ optimizer, loss: 'categoricalCrossentropy' });
     const { x, y } = examples(8);

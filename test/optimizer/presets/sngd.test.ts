@@ -5,14 +5,15 @@ import { errorWithCode } from '../../errorWithCode';
 import { backends, useBackend } from '../../support/backends';
 import { classifier, examples, reloaded, trainSteps, weightsOf } from '../../support/classifier';
 import { plusDiagonal, relativeError, solve } from '../../support/matrices';
-import { describePreset } from '../../support/presetBehaviour';
+import { testPreset } from '../../support/presetSuite';
 
 describe.each(backends)('sngd on the %s backend of tfjs', (backend) => {
   beforeAll(() => useBackend(backend));
 
-  describePreset({
-    create: (config) => sngd({ learningRate: 0.3, factorUpdatePeriod: 1, refreshPeriod: 5, ...config }),
+  testPreset(sngd, {
     structure: 'local Fisher',
+    learning: { learningRate: 0.3, factorUpdatePeriod: 1, refreshPeriod: 5 },
+    on: [backend],
   });
 
   it.each(['update', 'reparametrised'] as const)(
@@ -20,7 +21,7 @@ describe.each(backends)('sngd on the %s backend of tfjs', (backend) => {
     async (form) => {
       // Oracle: softmax regression in float64, w <- w - (A + lambda tr A / 5 I)^-1 V diag(v + lambda mean v)^-1 with A = E[x~ x~'],
       // v = E[p (1 - p)] (Liu, Boumaraf et al., equation 12).
-      const model = classifier({ hidden: null });
+      const model = classifier({ hidden: [] });
       const lambda = 0.05;
       const optimizer = sngd({
         learningRate: 1, momentum: 0, damping: lambda, factorDecay: 0, factorUpdatePeriod: 1, refresh: 'immediate', precision: 'float64', form,
@@ -62,7 +63,7 @@ describe.each(backends)('sngd on the %s backend of tfjs', (backend) => {
     // Oracle 14: plain gradient descent on w' = G^1/2 w is natural-gradient descent on w.
     const runs = await Promise.all(
       (['update', 'reparametrised'] as const).map(async (form) => {
-        const model = classifier({ hidden: 'relu' });
+        const model = classifier({ activation: 'relu' });
         const optimizer = sngd({
           form,
           factorUpdatePeriod: 1,

@@ -1,7 +1,7 @@
 import { blockDiagonal, tengrad } from '../../../src';
 import { compiled, itTrains, stepError, train } from '../../support/batchPresets';
 import { useBackend } from '../../support/backends';
-import { weightsOf } from '../../support/softmaxNet';
+import { weightsOf } from '../../support/classifier';
 
 describe('tengrad', () => {
   beforeAll(() => useBackend('cpu'));

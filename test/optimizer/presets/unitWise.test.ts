@@ -3,12 +3,13 @@ import * as tf from '@tensorflow/tfjs';
 import { unitWise } from '../../../src';
 import { errorWithCode } from '../../errorWithCode';
 import { plusDiagonal, relativeError, solve } from '../../support/matrices';
-import { firstStep, masked, testPreset } from './sharedTests';
+import { firstStep, masked } from '../../support/firstStep';
+import { testPreset } from '../../support/presetSuite';
 
 const sameUnit = (i: number, j: number) => i % 3 === j % 3;
 
 describe('unitWise', () => {
-  testPreset(unitWise, 'unit-wise');
+  testPreset(unitWise, { structure: 'unit-wise' });
 
   it.each(['primal', 'dual'] as const)('steps by the dense blocks of the units, %s', async (form) => {
     // 10 examples in 3 passes are 30 rows.

@@ -1,6 +1,6 @@
 import { unitWise } from '../../../src';
-import { testPreset } from './sharedTests';
+import { testPreset } from '../../support/presetSuite';
 
 describe('unitWise in dual form', () => {
-  testPreset((config) => unitWise({ ...config, form: 'dual', window: 64 }), 'unit-wise, dual');
+  testPreset((config) => unitWise({ ...config, form: 'dual', window: 64 }), { structure: 'unit-wise, dual' });
 });
