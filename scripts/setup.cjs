@@ -51,8 +51,7 @@ function packagesMatchLock() {
 function installPackages() {
   if (packagesMatchLock()) return;
   say('installing npm packages');
-  // Not `npm ci`: it refuses a lock file that lacks an optional binary of some other platform.
-  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   const npm = process.env.npm_execpath;
   if (npm) run(process.execPath, [npm, ...args]);
   else run('npm', args, { shell: process.platform === 'win32' });
