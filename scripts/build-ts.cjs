@@ -73,10 +73,11 @@ function writeModule(program, script) {
   const stem = path.join(root, script.slice(0, -'.js'.length));
   const source = path.join(root, 'src', path.relative('dist', script)).replace(/\.js$/, '.ts');
   const names = exportedValues(program, source);
-  fs.writeFileSync(
-    `${stem}.mjs`,
-    `import module from './${base}';\n\nexport const { ${names.join(', ')} } = module;\n`,
-  );
+  const text =
+    names.length === 0
+      ? `import './${base}';\n`
+      : `import module from './${base}';\n\nexport const { ${names.join(', ')} } = module;\n`;
+  fs.writeFileSync(`${stem}.mjs`, text);
   fs.writeFileSync(`${stem}.d.mts`, `export * from './${base}';\n`);
 }
 

@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module';
-import * as util from 'node:util';
 
 import * as tf from '@tensorflow/tfjs';
 
@@ -45,7 +44,10 @@ export async function selectBackend(
     );
   }
   try {
-    if (name === 'tensorflow') prepareForTensorFlow();
+    if (name === 'tensorflow') {
+      process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // Without it, TensorFlow praises the processor on stderr.
+      await import('../host/tfjsNodePolyfill.js');
+    }
     if (packageName !== undefined) requireModule(packageName);
     if (!(await tf.setBackend(name))) throw new Error('tfjs could not initialise it');
     await tf.ready();
@@ -55,12 +57,4 @@ export async function selectBackend(
   }
   tf.enableProdMode();
   return name;
-}
-
-function prepareForTensorFlow(): void {
-  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // Without it, TensorFlow praises the processor on stderr.
-  // Node 23 dropped two functions that tfjs-node 4.22 calls in every operation.
-  const utilities = util as unknown as Record<string, unknown>;
-  utilities.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  utilities.isArray ??= Array.isArray;
 }

@@ -99,6 +99,15 @@ function createProgram(): Command {
       const { inspectCommand } = await import('./inspectCommand.js');
       await inspectCommand(flags);
     });
+
+  program
+    .command('tfjs-node')
+    .description('install @tensorflow/tfjs-node in the current project, also behind a firewall')
+    .option('--save', 'write it to package.json')
+    .action(async (flags: { save?: true }) => {
+      const { tfjsNodeCommand } = await import('./tfjsNodeCommand.js');
+      await tfjsNodeCommand(flags);
+    });
   return program;
 }
 

@@ -13,10 +13,13 @@ export interface Outcome {
   stderr: string;
 }
 
+/** What starts the command line from its sources. */
+export const command = [process.execPath, '--require', register, main];
+
 /** Runs the command line from its sources in a process of its own. */
-export function natgrad(args: string[], env: NodeJS.ProcessEnv = {}): Outcome {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--require', register, main, ...args], {
-    cwd: root,
+export function natgrad(args: string[], env: NodeJS.ProcessEnv = {}, folder = root): Outcome {
+  const { status, stdout, stderr } = spawnSync(command[0], [...command.slice(1), ...args], {
+    cwd: folder,
     encoding: 'utf8',
     env: { ...process.env, ...env },
   });
