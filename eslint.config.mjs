@@ -3,6 +3,7 @@ import tseslint from 'typescript-eslint';
 const nodeGlobals = Object.fromEntries(
   [
     '__dirname',
+    '__filename',
     'AbortSignal',
     'Buffer',
     'console',
