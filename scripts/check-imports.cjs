@@ -16,10 +16,11 @@ const floors = ['errors', 'names', 'linalg', 'host', 'tape', 'fisher', 'curvatur
 /** Which floors a floor may import from, besides itself. */
 const below = Object.fromEntries(floors.map((floor, i) => [floor, floors.slice(0, i)]));
 below.accelerate = ['errors', 'linalg', 'host'];
-below.callbacks = floors;
+below.saving = floors;
+below.callbacks = [...floors, 'saving'];
 below.diagnostics = floors;
 below.layers = [...floors, 'accelerate'];
-below.cli = [...floors, 'accelerate', 'callbacks', 'diagnostics', 'layers'];
+below.cli = [...floors, 'accelerate', 'saving', 'callbacks', 'diagnostics', 'layers'];
 below.index = Object.keys(below);
 
 /** The first part of a path inside the source folder: its floor, or the name of a file at the top. */
