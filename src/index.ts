@@ -66,6 +66,7 @@ export type { DecayOption } from './step/weightDecay';
 export type { IterateAveragingOptions } from './step/iterateAveraging';
 export { observe, type ObserveOptions } from './tape/observe';
 export { fileHandler, restoreModel, saveModel, type SaveModelConfig } from './saving/index';
+export * as callbacks from './callbacks/index';
 export * as layers from './layers/index';
 export { rational } from './layers/rationalOp';
 export type { RationalVersion } from './linalg/jobs';

@@ -46,6 +46,7 @@ function toConfig(schedule: Schedule): number | ScheduleConfig | null {
   return then === null ? null : { schedule: name, config: { ...config, then } };
 }
 
-function isReadyMade(schedule: (step: number) => number): schedule is ReadyMadeSchedule {
-  return 'config' in schedule;
+/** Whether a schedule was made by one of `schedules`. */
+export function isReadyMade(schedule: unknown): schedule is ReadyMadeSchedule {
+  return typeof schedule === 'function' && 'config' in schedule;
 }
