@@ -75,8 +75,8 @@ std::shared_ptr<Handed> Environment::submit(napi_value phases) {
   handed->submission->phases = std::move(work.phases);
   // JavaScript goes on meanwhile and needs a processor too.
   handed->submission->threads = std::max(threads - 1, 1);
-  Napi::Array buffers = Napi::Array::New(env_, work.buffers.size());
-  for (size_t i = 0; i < work.buffers.size(); i++) buffers.Set(static_cast<uint32_t>(i), work.buffers[i]);
+  Napi::Array buffers = Napi::Array::New(env_, work.leased.size());
+  for (size_t i = 0; i < work.leased.size(); i++) buffers.Set(static_cast<uint32_t>(i), work.leased[i]);
   handed->buffers = Napi::Reference<Napi::Array>::New(buffers, 1);
 
   handed->submission->ticket = ++lastTicket_;

@@ -120,6 +120,7 @@ class Fields {
       phase_.push_back({begin, begin + static_cast<uintptr_t>(view.length) * sizeof(T), mode == Mode::write,
                         mode == Mode::copied, mode == Mode::inPlace, place});
       work_.buffers.push_back(view.buffer);
+      if (mode != Mode::copied) work_.leased.push_back(view.buffer);
     }
     return {static_cast<T*>(view.data), view.length};
   }

@@ -417,6 +417,19 @@ describe('memory of submitted work', () => {
     await expect(promised.promise()).rejects.toMatchObject({ code: 'ERR_NATGRAD_BUFFER' });
     expect(alsoMoved).toHaveLength(n * n);
   });
+
+  it('that it has copies of may be transferred away, as the wasm heap of tfjs is when it grows', () => {
+    const data = new Float32Array([1, 2, 3, 4]);
+    const factor = new Float32Array(4);
+    const inputs = [{ data, rows: 2, columns: 2, scale: 1 }];
+    submit([[make().job]]);
+    const pending = submit([[{ op: 'factor', inputs, homogeneous: false, decay: 0, factor, size: 2 }]]);
+    structuredClone(data, { transfer: [data.buffer] });
+    expect(data).toHaveLength(0);
+    pending.wait();
+    // [1 2; 3 4]'[1 2; 3 4], lower triangle.
+    expect(Array.from(factor)).toEqual([10, 0, 14, 20]);
+  });
 });
 
 describe('the addon', () => {
