@@ -50,7 +50,7 @@ export default tseslint.config(
     languageOptions: { ecmaVersion: 2023, globals: nodeGlobals },
     rules: plainRules,
   },
-  { files: ['**/*.cjs'], languageOptions: { sourceType: 'commonjs' } },
+  { files: ['**/*.cjs', 'examples/**/*.js'], languageOptions: { sourceType: 'commonjs' } },
   {
     files: ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],

@@ -46,7 +46,7 @@ describe('the programs in docs', () => {
 });
 
 describe('the pages', () => {
-  it.each(['README.md', 'CONTRIBUTING.md', ...pages])('%s links to what is there', (page) => {
+  it.each(['README.md', 'CONTRIBUTING.md', 'examples/README.md', ...pages])('%s links to what is there', (page) => {
     const targets = [...text(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target);
     for (const target of targets.filter((each) => !/^https?:/.test(each))) {
       const [file, anchor] = target.split('#');
