@@ -24,6 +24,7 @@ export {
   unitWise,
   type MirrorDescentConfig,
   type OnlineNaturalGradientConfig,
+  type PresetConfig,
   type TrustRegionConfig,
 } from './optimizer/presets/index';
 export { radam, RadamOptimizer, type RadamConfig } from './optimizer/radam';
@@ -34,7 +35,9 @@ export type { BlockSummary } from './curvature/block';
 export type { BlockRule } from './curvature/coverLayers';
 export type { LocalFisherOptions } from './curvature/localFisher/localFisher';
 export type { OnlineNaturalGradientOptions } from './curvature/online/onlineLowRank';
-export type { CurvatureOption, StructureName } from './curvature/structures';
+export type { CurvatureOption, StructureName, StructureOptions } from './curvature/structures';
+export type { NystromOptions } from './curvature/shared/nystrom';
+export type { NamedTensors } from './optimizer/checkpoint';
 export type { Transition } from './curvature/recurrent/transition';
 export type { WeightSharing } from './curvature/shared/weightSharing';
 export type { FisherOption, FisherOptions, OwnLikelihood } from './fisher/options';

@@ -176,6 +176,7 @@ export const structures = {
 
 type Structures = typeof structures;
 
+/** The name of a structure, e.g. 'kroneckerFactored'; the page on methods lists them. */
 export type StructureName = keyof Structures;
 
 type OwnOptions<Name extends StructureName> = Structures[Name] extends Structure<infer Own> ? Own : never;

@@ -14,7 +14,7 @@ export interface Jacobian {
   examples: number;
   /** C, how many outputs an example has. */
   outputs: number;
-  /** [N, C]: the outputs themselves. */
+  /** Of shape [N, C]: the outputs themselves. */
   values: Float32Array;
   /** N C rows, in the order of `values`: the gradient of that output, by variable name. */
   rows: NamedVectors[];

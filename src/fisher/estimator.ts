@@ -9,7 +9,7 @@ import type { RandomStream } from './random';
  *   Fisher matrix; one backward pass per draw.
  * - 'exact': every column of B is sent back by itself; the sum of their second moments is J' H J without noise. As many backward
  *   passes as B has columns (the number of classes or outputs). Where the network mixes rows (time steps of a recurrent layer),
- *   J' H J is what it is in expectation only, see {@link backwardVectors}.
+ *   J' H J is what it is in expectation only, see `backwardVectors`.
  * - 'gaussNewton': the generalised Gauss-Newton matrix J' H J with H the Hessian of the loss in the outputs. The likelihoods of this package
  *   have the Fisher matrix for H (see {@link Likelihood}), so that it is 'exact' under another name.
  * - 'curvaturePropagation': B v is sent back, v having random signs +1 or -1 for elements, so that E[B v v' B'] = B B'. One backward pass

@@ -8,7 +8,7 @@ export interface Outputs {
    * likelihood says in `needs` whether it can do without.
    */
   parameters?: Float32Array;
-  /** [rows, columns]: softmax or sigmoid of the parameters where the network computed it; taken instead of computing it again. */
+  /** Of shape [rows, columns]: softmax or sigmoid of the parameters where the network computed it; taken instead of computing it again. */
   probabilities?: Float32Array;
   rows: number;
   columns: number;

@@ -48,7 +48,6 @@ const knownOptions = [...ownOptions, ...ofEveryLayer];
  * with natural gradient descent", trains the coefficients by their own natural gradient, which natgrad's optimizers do.)
  */
 export class Rational extends tf.layers.Layer {
-  /** @nocollapse */
   static readonly className = 'Rational';
 
   private readonly type: RationalType;
@@ -157,7 +156,6 @@ export class Rational extends tf.layers.Layer {
     };
   }
 
-  /** @nocollapse */
   static override fromConfig<T extends tf.serialization.Serializable>(
     cls: tf.serialization.SerializableConstructor<T>,
     config: tf.serialization.ConfigDict,

@@ -4,18 +4,18 @@ import type { RationalVersion } from '../linalg/jobs';
 import { fitRational, type RationalCoefficients } from './fitRational';
 import { sizesOf, type RationalType } from './rationalType';
 
-/** Functions with a name. */
-const functions = {
-  relu: (x: number) => Math.max(x, 0),
-  leakyRelu: (x: number) => (x < 0 ? 0.01 * x : x),
-  tanh: Math.tanh,
-  sigmoid: (x: number) => 1 / (1 + Math.exp(-x)),
-  swish: (x: number) => x / (1 + Math.exp(-x)),
-  /** x times the normal distribution function, by its tanh approximation (D. Hendrycks and K. Gimpel, 2016). */
-  gelu: (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
-};
+/** The functions that have a name. */
+export type RationalFunctionName = 'relu' | 'leakyRelu' | 'tanh' | 'sigmoid' | 'swish' | 'gelu';
 
-export type RationalFunctionName = keyof typeof functions;
+const functions: Record<RationalFunctionName, (x: number) => number> = {
+  relu: (x) => Math.max(x, 0),
+  leakyRelu: (x) => (x < 0 ? 0.01 * x : x),
+  tanh: Math.tanh,
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  swish: (x) => x / (1 + Math.exp(-x)),
+  /** x times the normal distribution function, by its tanh approximation (D. Hendrycks and K. Gimpel, 2016). */
+  gelu: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+};
 
 /**
  * Where coefficients start: a function by name, any function that is fitted by least squares on an interval (default [-3, 3]), or the

@@ -10,7 +10,8 @@ export interface Eigendecomposition<T extends FloatArray = FloatArray> {
   vectors: T;
 }
 
-type Decomposed<M> = M extends FloatArray
+/** The decompositions of what `eigh` was given: of one matrix, or of each of several. */
+export type Decomposed<M> = M extends FloatArray
   ? Eigendecomposition<M>
   : M extends (infer T extends FloatArray)[]
     ? Eigendecomposition<T>[]

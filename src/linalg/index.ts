@@ -7,7 +7,8 @@
  * @packageDocumentation
  */
 export { conv2dGeometry, type Conv2dOptions, type ExplicitPadding } from './convGeometry';
-export { eigh, type Eigendecomposition } from './eigh';
+export type { OneOrMany } from './batch';
+export { eigh, type Decomposed, type Eigendecomposition } from './eigh';
 export { inverse, type InverseOptions } from './inverse';
 export { inverseRoot, type InverseRootOptions } from './inverseRoot';
 export type * from './jobs';
@@ -16,11 +17,12 @@ export {
   kroneckerFactor,
   updateFactor,
   type FactorInput,
+  type FactorOf,
   type FactorOptions,
   type UpdateFactorOptions,
 } from './kroneckerFactor';
 export { kroneckerMultiply, type KroneckerOptions } from './kroneckerMultiply';
-export type { CallOptions, Outcome, Overlapped, Reported } from './outcome';
+export type { CallOptions, Outcome, Overlapped, Reported, Result } from './outcome';
 export { kroneckerSolve, solve, type SolveOptions } from './solve';
 export { updateWeights, type UpdateWeightsOptions } from './updateWeights';
 export { NatgradError, type ErrorCode } from '../errors';

@@ -19,7 +19,8 @@ export interface UpdateFactorOptions extends FactorOptions {
   decay?: number;
 }
 
-type FactorOf<I> = I extends { data: infer T } ? T : I extends { data: infer T }[] ? T[] : never;
+/** The factors of what `kroneckerFactor` was given: of one input, or of each of several. */
+export type FactorOf<I> = I extends { data: infer T } ? T : I extends { data: infer T }[] ? T[] : never;
 
 /**
  * Second moments of rows, `scale X'X`: a Kronecker factor of the Fisher matrix (Martens & Grosse 2015).

@@ -30,7 +30,8 @@ export interface Overlapped<V> {
   promise(): Promise<V>;
 }
 
-type Result<V, O> = O extends { onFailure: 'report' } ? Reported<V> : V;
+/** V, with reports if the options O ask for them. */
+export type Result<V, O> = O extends { onFailure: 'report' } ? Reported<V> : V;
 
 /** What a function returns for options of type O: V, reported or overlapped if O says so. */
 export type Outcome<V, O> = O extends { overlapped: true } ? Overlapped<Result<V, O>> : Result<V, O>;

@@ -71,7 +71,6 @@ export interface OptimizerStats {
  * and schedules are options. Presets such as `kfac` make it with their defaults.
  */
 export class NaturalGradientOptimizer extends tf.Optimizer {
-  /** @nocollapse */
   static get className(): string {
     return 'NaturalGradient';
   }
@@ -348,7 +347,6 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     ) as tf.serialization.ConfigDict;
   }
 
-  /** @nocollapse */
   static override fromConfig<T extends tf.serialization.Serializable>(
     cls: tf.serialization.SerializableConstructor<T>,
     config: tf.serialization.ConfigDict,

@@ -8,6 +8,7 @@ import * as tf from '@tensorflow/tfjs';
 import { NatgradError } from '../errors';
 import type { FloatArray, Report } from '../linalg/jobs';
 
+/** Values by name, as tfjs's optimizers give and take them with `getWeights`, `setWeights` and `applyGradients`. */
 export type NamedTensors = Awaited<ReturnType<tf.Optimizer['getWeights']>>;
 
 /** A float32 tensor [n] for float32 values, an int32 tensor [2 n] for float64 ones. */

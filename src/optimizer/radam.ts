@@ -4,6 +4,7 @@ import { NatgradError } from '../errors';
 import { requirePositive, requireSchedule, valueAt, type Schedule } from '../step/schedule';
 import { restoreSchedule, saveSchedule } from '../step/scheduleConfig';
 import { restoreDecay, WeightDecay, type DecayOption } from '../step/weightDecay';
+import type { NamedTensors } from './checkpoint';
 
 export interface RadamConfig {
   /** Step length: a number or a function of the step, counted from 0. Default 0.001. */
@@ -28,9 +29,6 @@ const KEYS: readonly string[] = [
   'weightDecay',
   'degenerateToSgd',
 ] satisfies (keyof RadamConfig)[];
-
-/** tfjs's type of this name, which its index does not export. */
-type NamedTensor = { name: string; tensor: tf.Tensor };
 
 interface Slot {
   originalName: string;
@@ -66,7 +64,6 @@ export function rectification(beta2: number, t: number): { rho: number; rectifie
  * gradients, as in tfjs's own optimizers.
  */
 export class RadamOptimizer extends tf.Optimizer {
-  /** @nocollapse */
   static readonly className = 'NatgradRadam';
 
   private schedule: Schedule;
@@ -124,7 +121,7 @@ export class RadamOptimizer extends tf.Optimizer {
    * @param variableGradients gradients by variable name, or in a list whose order is always the same
    * @throws NatgradError ERR_NATGRAD_STATE if there is no variable of a name
    */
-  applyGradients(variableGradients: tf.NamedTensorMap | NamedTensor[]): void {
+  applyGradients(variableGradients: tf.NamedTensorMap | NamedTensors): void {
     const gradients: { name: string; tensor?: tf.Tensor | null }[] = Array.isArray(variableGradients)
       ? variableGradients
       : Object.entries(variableGradients).map(([name, tensor]) => ({ name, tensor }));
@@ -160,7 +157,7 @@ export class RadamOptimizer extends tf.Optimizer {
   }
 
   /** The step count and the moments. The tensors are the live ones, as with tfjs's own optimizers; dispose only that of the step count. */
-  override async getWeights(): Promise<NamedTensor[]> {
+  override async getWeights(): Promise<NamedTensors> {
     const slots = [...this.firstMoments, ...this.secondMoments];
     return [
       await this.saveIterations(),
@@ -169,7 +166,7 @@ export class RadamOptimizer extends tf.Optimizer {
   }
 
   /** Takes back, as copies, what `getWeights` gave. @throws NatgradError ERR_NATGRAD_STATE if it is incomplete */
-  override async setWeights(weightValues: NamedTensor[]): Promise<void> {
+  override async setWeights(weightValues: NamedTensors): Promise<void> {
     if (weightValues.length % 2 !== 1) {
       throw new NatgradError(
         'ERR_NATGRAD_STATE',
@@ -208,7 +205,6 @@ export class RadamOptimizer extends tf.Optimizer {
     } as unknown as tf.serialization.ConfigDict;
   }
 
-  /** @nocollapse */
   static override fromConfig<T extends tf.serialization.Serializable>(
     cls: tf.serialization.SerializableConstructor<T>,
     config: tf.serialization.ConfigDict,

@@ -31,11 +31,11 @@ describe('the examples', () => {
     const ofExample = lines.filter(({ example }) => example === name);
     expect(ofExample).toHaveLength(2);
     expect(ofExample[0].optimizer).toBe('adam');
-    for (const { example: _, optimizer, ...results } of ofExample) {
-      expect(optimizer).toBeTruthy();
+    for (const line of ofExample) {
+      const results = Object.entries(line).filter(([key]) => key !== 'example' && key !== 'optimizer');
       // What the example measures, and the time. JSON has null for what is not finite.
-      expect(Object.keys(results).length).toBeGreaterThanOrEqual(2);
-      for (const value of Object.values(results)) expect(Number.isFinite(value)).toBe(true);
+      expect(results.length).toBeGreaterThanOrEqual(2);
+      expect(results.filter(([, value]) => !Number.isFinite(value))).toEqual([]);
     }
   });
 
@@ -51,8 +51,7 @@ describe('npm run example', () => {
   it('takes any method of natgrad, and says the same twice', () => {
     const train = () => {
       const { stdout } = run('iris', '--optimizer', 'ekfac', '--epochs', '2', '--json');
-      const { seconds: _, ...results } = JSON.parse(stdout) as Record<string, unknown>;
-      return results;
+      return { ...(JSON.parse(stdout) as Line), seconds: 0 };
     };
     const first = train();
     expect(first).toMatchObject({ example: 'iris', optimizer: 'ekfac' });

@@ -1,9 +1,9 @@
 import { NatgradError } from '../../errors';
 
 /** How the time steps at which a kernel is used are taken to depend on each other. */
-export const transitions = ['independent', 'symmetric', 'infinite'] as const;
+export type Transition = 'independent' | 'symmetric' | 'infinite';
 
-export type Transition = (typeof transitions)[number];
+const transitions: readonly Transition[] = ['independent', 'symmetric', 'infinite'];
 
 /** @throws NatgradError ERR_NATGRAD_ARGUMENT if it is none */
 export function requireTransition(value: unknown, name: string): void {

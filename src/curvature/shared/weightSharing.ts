@@ -23,9 +23,10 @@ import { allocate, type Precision } from './factor';
 import type { Phase } from '../phases';
 import { examplesAmong, ones } from './scores';
 
-export const weightSharings = ['expand', 'reduce'] as const;
+/** What the rows of an example are to the factors: examples of their own, or parts of one. */
+export type WeightSharing = 'expand' | 'reduce';
 
-export type WeightSharing = (typeof weightSharings)[number];
+const weightSharings: readonly WeightSharing[] = ['expand', 'reduce'];
 
 /** @throws NatgradError ERR_NATGRAD_ARGUMENT if it is none */
 export function requireWeightSharing(value: unknown, name: string): void {

@@ -4,6 +4,7 @@ export { blockTridiagonal } from './blockTridiagonal';
 export { exactNaturalGradient } from './exactNaturalGradient';
 export { kfac } from './kfac';
 export { mirrorDescent, type MirrorDescentConfig } from './mirrorDescent';
+export type { PresetConfig } from './preset';
 export { onlineNaturalGradient, type OnlineNaturalGradientConfig } from './onlineNaturalGradient';
 export { seng } from './seng';
 export { shampoo } from './shampoo';
