@@ -68,7 +68,7 @@ async function train(optimizer, { epochs, examples, report }) {
 module.exports = {
   title: 'Addition of two numbers, a recurrent net from text to text',
   optimizers: {
-    adam: (learningRate = 0.003) => tf.train.adam(learningRate),
+    adam: (learningRate = 0.01) => tf.train.adam(learningRate),
     kfac: (learningRate = 0.03) => kfac({ learningRate }),
   },
   settings: { epochs: 10, examples: 5000 },

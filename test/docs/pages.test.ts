@@ -22,6 +22,8 @@ const programs = pages.flatMap((page) => {
   return [...text(page).matchAll(/```js\n/g)].map((_, i) => `${page}, program ${i + 1}`);
 });
 
+const errorCodes = [...text('src/errors.ts').matchAll(/'(ERR_NATGRAD_\w+)'/g)].map(([, code]) => code);
+
 describe('the programs in docs', () => {
   let outputs: Map<string, string>;
 
@@ -46,14 +48,28 @@ describe('the programs in docs', () => {
 });
 
 describe('the pages', () => {
-  it.each(['README.md', 'CONTRIBUTING.md', 'examples/README.md', ...pages])('%s links to what is there', (page) => {
-    const targets = [...text(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target);
-    for (const target of targets.filter((each) => !/^https?:/.test(each))) {
-      const [file, anchor] = target.split('#');
-      const path = file === '' ? page : join(dirname(page), file);
-      expect({ target, exists: existsSync(join(root, path)) }).toEqual({ target, exists: true });
-      if (anchor !== undefined) expect(anchors(path)).toContain(anchor);
-    }
+  it.each(['README.md', 'CONTRIBUTING.md', 'examples/README.md', ...pages])(
+    '%s links to what is there',
+    (page) => {
+      const targets = [...text(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target);
+      for (const target of targets.filter((each) => !/^https?:/.test(each))) {
+        const [file, anchor] = target.split('#');
+        const path = file === '' ? page : join(dirname(page), file);
+        expect({ target, exists: existsSync(join(root, path)) }).toEqual({ target, exists: true });
+        if (anchor !== undefined) expect(anchors(path)).toContain(anchor);
+      }
+    },
+  );
+
+  it.each(pages.filter((page) => !page.startsWith('docs/methods/') && page !== 'docs/README.md'))(
+    '%s is in the index',
+    (page) => expect(text('docs/README.md')).toContain(`(${relative('docs', page)})`),
+  );
+
+  it.each(errorCodes)('say what to do about %s', (code) => {
+    expect(text('docs/troubleshooting.md')).toMatch(
+      new RegExp(`^\\| \`${code}\` +\\|.*\\S.*\\|.*\\S.*\\|$`, 'm'),
+    );
   });
 
   it.each(Object.keys(presets))('describe %s, and list it twice', (name) => {

@@ -7,6 +7,8 @@ const { createRequire } = require('node:module');
 const { join } = require('node:path');
 const { format } = require('node:util');
 
+const tf = require('@tensorflow/tfjs');
+
 const programs = process.argv.slice(2).flatMap((file) => {
   const page = readFileSync(file, 'utf8');
   return [...page.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code], i) => [
@@ -31,6 +33,8 @@ process.on('beforeExit', () => {
   const next = programs.shift();
   [current, output] = [next ? next[0] : '', ''];
   if (!next) return;
+  // Each program finds tfjs as a process of its own would, without the variables of the one before.
+  tf.disposeVariables();
   // The package refers to itself by name, as a user's program does.
   const require = createRequire(join(process.cwd(), 'program.js'));
   new Function('require', next[1])(require);
