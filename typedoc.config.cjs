@@ -16,6 +16,8 @@ module.exports = {
   excludePrivate: true,
   excludeInternal: true,
   includeVersion: true,
+  // Links to sources would need to know where the repository is published.
+  disableSources: true,
   readme: 'README.md',
   projectDocuments: ['docs/*.md', 'docs/methods/*.md'],
   // From which StructureName and StructureOptions are computed.

@@ -4,4 +4,5 @@ export { modelCheckpoint, type CheckpointMoment, type ModelCheckpointConfig } fr
 export type { MonitorConfig } from './monitor';
 export { progressBar, type ProgressBarConfig } from './progressBar';
 export { reduceLROnPlateau, type ReduceLROnPlateauConfig } from './reduceLROnPlateau';
+export type { LogFormat } from './logFile';
 export { statisticsLogger, type StatisticsLoggerConfig } from './statisticsLogger';
