@@ -30,3 +30,30 @@ export class NatgradError extends Error {
     super(message, options);
   }
 }
+
+/** A value as messages quote it: '1' is not taken for 1, and what has no short form is called by what it is. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'function') return 'a function';
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Array.isArray(value) ? 'an array' : 'an object';
+}
+
+/**
+ * Checks that `options` is an object without entries that nobody would look at.
+ *
+ * @param argument what messages call it
+ * @throws NatgradError ERR_NATGRAD_TYPE if it is no object, ERR_NATGRAD_ARGUMENT for an unknown entry
+ */
+export function requireKeys(options: unknown, known: readonly string[], argument: string): void {
+  const names = known.join(', ');
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new NatgradError(
+      'ERR_NATGRAD_TYPE',
+      `${argument} is ${shown(options)}; give an object with ${names}.`,
+    );
+  }
+  const unknown = Object.keys(options).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw new NatgradError('ERR_NATGRAD_ARGUMENT', `${argument}.${unknown} is not an option; use ${names}.`);
+}

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys, shown } from '../errors';
 import type { BackendName } from './memory';
 import { register } from './registration';
 import { nativeKernels } from './native';
@@ -28,6 +28,12 @@ function chosen(backends: BackendName[] | undefined): BackendName[] {
     throw new NatgradError(
       'ERR_NATGRAD_BACKEND',
       `accelerate() found no tfjs backend to work on: import '@tensorflow/tfjs' (cpu) or '@tensorflow/tfjs-backend-wasm' before calling it.`,
+    );
+  }
+  if (!Array.isArray(backends)) {
+    throw new NatgradError(
+      'ERR_NATGRAD_TYPE',
+      `backends is ${shown(backends)}; give an array such as ['wasm'].`,
     );
   }
   for (const name of backends) {
@@ -86,13 +92,7 @@ function release(name: BackendName): void {
  * ```
  */
 export function accelerate(options: AccelerateOptions = {}): () => void {
-  const unknown = Object.keys(options).find((key) => key !== 'backends');
-  if (unknown !== undefined) {
-    throw new NatgradError(
-      'ERR_NATGRAD_ARGUMENT',
-      `accelerate() has no option ${JSON.stringify(unknown)}; the only one is backends.`,
-    );
-  }
+  requireKeys(options, ['backends'], 'accelerate');
   const names = chosen(options.backends);
   nativeKernels();
   names.forEach(hold);

@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 
-import { NatgradError } from '../errors';
+import { NatgradError, shown } from '../errors';
 import { isReadyMade } from '../step/scheduleConfig';
 import type { ReadyMadeSchedule } from '../step/schedules';
 import { learningRateOf, setLearningRate } from './learningRate';
@@ -53,7 +53,7 @@ export function learningRateScheduler(schedule: ReadyMadeSchedule | EpochSchedul
   if (typeof schedule !== 'function') {
     throw new NatgradError(
       'ERR_NATGRAD_TYPE',
-      `schedule is ${String(schedule)}; give a function (epoch, learningRate) => learningRate or one of schedules.`,
+      `schedule is ${shown(schedule)}; give a function (epoch, learningRate) => learningRate or one of schedules.`,
     );
   }
   return new LearningRateScheduler(schedule);

@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 
 import { count, oneOf } from '../curvature/optionChecks';
-import { NatgradError } from '../errors';
+import { NatgradError, shown } from '../errors';
 import { saveModel } from '../saving/index';
 import { Monitor, monitorChecks, type MonitorConfig } from './monitor';
 import { requireOptions, text } from './options';
@@ -98,7 +98,7 @@ export function modelCheckpoint(config: ModelCheckpointConfig): tf.Callback {
     saveBestOnly: oneOf(true, false),
     baseline: (value, name) => {
       if (Number.isFinite(value)) return;
-      throw new NatgradError('ERR_NATGRAD_TYPE', `${name} is ${String(value)}; give a finite number.`);
+      throw new NatgradError('ERR_NATGRAD_TYPE', `${name} is ${shown(value)}; give a finite number.`);
     },
     includeOptimizer: oneOf(true, false),
     everyEpochs: count,

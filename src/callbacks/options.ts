@@ -1,5 +1,5 @@
 import type { OptionCheck } from '../curvature/structure';
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys, shown } from '../errors';
 
 /**
  * Checks the options of a callback, each that is given by its own check.
@@ -11,19 +11,8 @@ export function requireOptions<T extends object>(
   config: T,
   checks: Record<keyof T, OptionCheck>,
 ): void {
-  if (typeof config !== 'object' || config === null) {
-    throw new NatgradError(
-      'ERR_NATGRAD_TYPE',
-      `${callback} takes an object of options, not ${String(config)}; use ${Object.keys(checks).join(', ')}.`,
-    );
-  }
+  requireKeys(config, Object.keys(checks), callback);
   for (const [key, value] of Object.entries(config)) {
-    if (!Object.hasOwn(checks, key)) {
-      throw new NatgradError(
-        'ERR_NATGRAD_ARGUMENT',
-        `'${key}' is no option of ${callback}; use ${Object.keys(checks).join(', ')}.`,
-      );
-    }
     if (value !== undefined) checks[key as keyof T](value, `${callback}.${key}`);
   }
 }
@@ -33,6 +22,6 @@ export const text: OptionCheck = (value, name) => {
   if (typeof value === 'string' && value !== '') return;
   throw new NatgradError(
     'ERR_NATGRAD_TYPE',
-    `${name} is ${value === '' ? 'an empty string' : String(value)}; give a string.`,
+    `${name} is ${value === '' ? 'an empty string' : shown(value)}; give a string.`,
   );
 };

@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 
-import { NatgradError } from '../errors';
+import { NatgradError, shown } from '../errors';
 import { requireOptions } from './options';
 import { progressDisplay, type Output, type ProgressDisplay } from './progressDisplay';
 import { statisticsOf } from './statistics';
@@ -109,7 +109,7 @@ export function progressBar(config: ProgressBarConfig = {}): tf.Callback {
   requireOptions('progressBar', config, {
     stream: (value, name) => {
       if (typeof (value as NodeJS.WritableStream | null)?.write === 'function') return;
-      throw new NatgradError('ERR_NATGRAD_TYPE', `${name} is ${String(value)}; give a writable stream.`);
+      throw new NatgradError('ERR_NATGRAD_TYPE', `${name} is ${shown(value)}; give a writable stream.`);
     },
   });
   return new ProgressBar(config.stream ?? process.stderr);

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 
 import { count, numberFrom, oneOf } from '../curvature/optionChecks';
-import { NatgradError } from '../errors';
+import { NatgradError, shown } from '../errors';
 import { learningRateOf, setLearningRate } from './learningRate';
 import { Monitor, monitorChecks, type MonitorConfig } from './monitor';
 import { requireOptions } from './options';
@@ -96,7 +96,7 @@ export function reduceLROnPlateau(config: ReduceLROnPlateauConfig = {}): tf.Call
       if (typeof value === 'number' && value > 0 && value < 1) return;
       throw new NatgradError(
         'ERR_NATGRAD_ARGUMENT',
-        `${name} is ${String(value)}; give a number between 0 and 1.`,
+        `${name} is ${shown(value)}; give a number between 0 and 1.`,
       );
     },
     patience: count,

@@ -13,7 +13,7 @@ export interface StatisticsLoggerConfig {
   /** The file to write, or the folder of event files with 'tensorBoard'. Folders are made. */
   path: string;
   /**
-   * 'csv'; 'jsonLines': an object per line; 'tensorBoard': event files, for which the program must have loaded @tensorflow/tfjs-node. Default:
+   * 'csv'; 'jsonLines': an object per line; 'tensorBoard': event files, for which @tensorflow/tfjs-node must be the backend. Default:
    * what the name of the file tells, .csv, .jsonl or .ndjson.
    */
   format?: LogFormat | 'tensorBoard';
@@ -74,7 +74,7 @@ class StatisticsLogger extends TrainingCallback {
  * A row is in the file as soon as its step is over. What is not finite is empty in CSV, null in JSON and no point in TensorBoard.
  *
  * @returns a tf.Callback. In the first step it throws NatgradError ERR_NATGRAD_ARGUMENT if the file cannot be written, or gone on with, and
- *   ERR_NATGRAD_BACKEND for 'tensorBoard' without tfjs-node.
+ *   ERR_NATGRAD_BACKEND for 'tensorBoard' on another backend than that of tfjs-node.
  * @throws NatgradError ERR_NATGRAD_ARGUMENT or ERR_NATGRAD_TYPE for an unknown option or a bad value
  */
 export function statisticsLogger(config: StatisticsLoggerConfig): tf.Callback {

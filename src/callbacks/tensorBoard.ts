@@ -20,14 +20,14 @@ const requireModule = createRequire(__filename);
 /**
  * Event files in a folder, for TensorBoard: a curve per column, over the steps. Text has no curve.
  *
- * @throws NatgradError ERR_NATGRAD_BACKEND unless the program has loaded @tensorflow/tfjs-node, which writes them
+ * @throws NatgradError ERR_NATGRAD_BACKEND unless @tensorflow/tfjs-node, which writes them, is the backend of tfjs
  */
 export function tensorBoardLog(folder: string): LogFile {
-  // The package is not loaded for this alone: it would become the backend of the whole program.
-  if (tf.findBackendFactory('tensorflow') === null) {
+  // tfjs-node refuses to write while another backend is active; loading it for this alone would change the backend of the whole program.
+  if (tf.getBackend() !== 'tensorflow') {
     throw new NatgradError(
       'ERR_NATGRAD_BACKEND',
-      "format 'tensorBoard' needs tfjs-node: npm install @tensorflow/tfjs-node and require it first, or log as 'csv' or 'jsonLines'.",
+      `format 'tensorBoard' needs the backend of @tensorflow/tfjs-node, not '${tf.getBackend()}': install and require the package, or log as 'csv' or 'jsonLines'.`,
     );
   }
   const { node } = requireModule('@tensorflow/tfjs-node') as TfjsNode;

@@ -1,5 +1,5 @@
 /** The structures by name, with their own options. */
-import { NatgradError } from '../errors';
+import { NatgradError, shown } from '../errors';
 import { blockTridiagonal } from './tridiagonal/chain';
 import { DiagonalBlock } from './diagonal/diagonal';
 import { blockDiagonal, full, seng, tengrad } from './exact/exactStructures';
@@ -208,7 +208,7 @@ export function requireCurvature(option: unknown, name: string): asserts option 
   ) {
     throw new NatgradError(
       'ERR_NATGRAD_TYPE',
-      `${name} is ${String(option)}; give the name of a structure, or an object like {structure: 'kroneckerFactored'}.`,
+      `${name} is ${shown(option)}; give the name of a structure, or an object like {structure: 'kroneckerFactored'}.`,
     );
   }
   const { structure, ...own } = (typeof option === 'string' ? { structure: option } : option) as {
@@ -217,7 +217,7 @@ export function requireCurvature(option: unknown, name: string): asserts option 
   if (!Object.hasOwn(structures, structure)) {
     const names = Object.keys(structures).join(', ');
     refuse(
-      `${typeof option === 'string' ? name : `${name}.structure`} is '${structure}'`,
+      `${typeof option === 'string' ? name : `${name}.structure`} is ${shown(structure)}`,
       `use one of ${names}`,
     );
   }

@@ -1,4 +1,4 @@
-import { NatgradError } from '../errors';
+import { NatgradError, shown } from '../errors';
 import { matchesName, namePatterns, type NamePattern } from '../names';
 import type { Distribution } from '../tape/types';
 import { bernoulli } from './bernoulli';
@@ -84,7 +84,7 @@ export function fisherSettings(option: FisherOption = 'sampled'): FisherSettings
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new NatgradError(
       'ERR_NATGRAD_TYPE',
-      `fisher is ${option === null ? 'null' : typeof option}; give ${list(ESTIMATORS)} or an object with ${list(KEYS)}.`,
+      `fisher is ${shown(option)}; give ${list(ESTIMATORS)} or an object with ${list(KEYS)}.`,
     );
   }
   const unknown = Object.keys(options).find((key) => !KEYS.includes(key));

@@ -4,6 +4,7 @@ import type { BlockSummary } from '../curvature/block';
 import { NatgradError } from '../errors';
 import type { Estimator } from '../fisher/estimator';
 import { fisherSettings } from '../fisher/options';
+import { requireVariables } from '../host/check';
 import { host } from '../host/currentHost';
 import type { FloatArray, Kernels } from '../linalg/jobs';
 import { kernels } from '../linalg/kernels';
@@ -11,17 +12,16 @@ import { requireSchedule, valueAt, type Schedule } from '../step/schedule';
 import { requireTrustRegion, type TrustRegionReport } from '../step/trustRegion';
 import { record } from '../tape/record';
 import { tapeWorks } from '../tape/selfTest';
-import { fromTensor, toTensor, type NamedTensors } from './checkpoint';
+import { fromTensor, requireState, toTensor, type NamedTensors } from './checkpoint';
 import { CHOSEN, resolveConfig, type NaturalGradientConfig, type ResolvedConfig } from './config';
 import { Dampings } from './dampings';
 import { curvatureView, type CurvatureView } from './curvatureView';
 import { CurvatureEstimation } from './estimation';
+import { readGradients, type Gradients } from './namedGradients';
 import { ModelledStep, type BatchLoss } from './modelledStep';
 import { restoreConfig, saveConfig } from './savedConfig';
 import { trustRegionStep } from './trustRegionStep';
 import { WeightStep, type StepReport, type VariableGradient } from './weightStep';
-
-type Gradients = Parameters<tf.Optimizer['applyGradients']>[0];
 
 /** What `stats()` tells. */
 export interface OptimizerStats {
@@ -199,11 +199,11 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     const begin = performance.now();
     const step = this.iterations;
     this.estimation.refresher.settle(step);
-    const entries = this.entriesOf(variableGradients);
+    const entries = readGradients(variableGradients, host());
     if (this.kernels.firstNonFinite(entries.map(({ gradient }) => gradient)) >= 0) {
       this.skip();
     } else {
-      if (this.estimation.blocks.length === 0 && this.canRecord()) {
+      if (entries.length > 0 && this.estimation.blocks.length === 0 && this.canRecord()) {
         this.warnOnce(
           'No statistics of the Fisher matrix have been gathered, so the plain gradient is applied; ' +
             'compute gradients with `optimizer.computeGradients(f)` instead of `tf.variableGrads(f)`.',
@@ -297,7 +297,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
    * Exchanges the weights of a model with their running averages (option `averaging`), for evaluation or saving; a second call exchanges
    * them back, which must happen before training goes on.
    *
-   * @throws NatgradError ERR_NATGRAD_STATE without the option or before the first step
+   * @throws NatgradError ERR_NATGRAD_STATE without the option or before the first step; ERR_NATGRAD_TYPE for what is no array of variables
    */
   swapAveragedWeights(variables: tf.Variable[]): void {
     this.requireUsable();
@@ -307,6 +307,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
         'There are no averaged weights; make the optimizer with `averaging: {decay: 0.99}`.',
       );
     }
+    requireVariables(variables, 'variables');
     this.weightStep.exchangeAverages(variables, host());
   }
 
@@ -322,7 +323,11 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     return [await this.saveIterations(), ...tensors];
   }
 
-  /** Takes back what `getWeights` gave. Blocks take theirs when the model is first seen. */
+  /**
+   * Takes back what `getWeights` gave. Blocks take theirs when the model is first seen.
+   *
+   * @throws NatgradError ERR_NATGRAD_STATE if the optimizer has already trained, or for what is no state of such an optimizer
+   */
   override async setWeights(weightValues: NamedTensors): Promise<void> {
     this.requireUsable();
     if (this.estimation.blocks.length > 0) {
@@ -331,6 +336,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
         'This optimizer has already trained; load saved weights into a new one.',
       );
     }
+    requireState(weightValues);
     const values = await this.extractIterations(weightValues);
     const state = Object.fromEntries(values.map(({ name, tensor }) => [name, fromTensor(tensor)]));
     this.weightStep.load(state);
@@ -370,24 +376,6 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     return learningRate === CHOSEN
       ? this.lastStep.learningRate
       : valueAt(learningRate, this.iterations, 'learningRate');
-  }
-
-  private entriesOf(gradients: Gradients): VariableGradient[] {
-    const named = Array.isArray(gradients)
-      ? gradients
-      : Object.entries(gradients).map(([name, tensor]) => ({ name, tensor }));
-    const { registeredVariables } = tf.engine();
-    return named.flatMap(({ name, tensor }) => {
-      if (tensor === null || tensor === undefined) return [];
-      const variable = registeredVariables[name];
-      if (!variable) {
-        throw new NatgradError(
-          'ERR_NATGRAD_ARGUMENT',
-          `variableGradients names '${name}', which is no variable; give gradients by the names of tf.Variables.`,
-        );
-      }
-      return [{ variable, gradient: host().read(tensor) }];
-    });
   }
 
   /** Whether curvature can be read from the tape of this tfjs; if not, says once that training is first-order. */

@@ -25,6 +25,20 @@ export function fromTensor(tensor: tf.Tensor): FloatArray {
   return tensor.dataSync<'float32'>().slice();
 }
 
+/**
+ * Every state of an optimizer of natgrad begins with the number of steps and counts those that were skipped.
+ *
+ * @throws NatgradError ERR_NATGRAD_STATE for anything else
+ */
+export function requireState(named: NamedTensors): void {
+  const names = Array.isArray(named) ? named.map(({ name }) => name) : [];
+  if (names[0] === 'iter' && names.includes('skippedSteps')) return;
+  throw new NatgradError(
+    'ERR_NATGRAD_STATE',
+    'weightValues is no state of an optimizer of natgrad; give what getWeights of one with the same options gave.',
+  );
+}
+
 /** Copies saved arrays into the live ones of the same names, which must all be there with the same lengths. */
 export function fill(
   live: Record<string, FloatArray>,

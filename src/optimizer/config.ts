@@ -1,4 +1,4 @@
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys, shown } from '../errors';
 import type { Precision } from '../curvature/shared/factor';
 import type { BlockRule } from '../curvature/coverLayers';
 import { requireCurvature, type CurvatureOption } from '../curvature/structures';
@@ -157,12 +157,7 @@ export function resolveConfig(
   config: NaturalGradientConfig,
   defaults: ResolvedConfig = DEFAULTS,
 ): ResolvedConfig {
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
-    throw new NatgradError(
-      'ERR_NATGRAD_TYPE',
-      `The configuration is ${String(config)}; give an object, e.g. {learningRate: 0.02, damping: 0.1}.`,
-    );
-  }
+  requireConfiguration(config);
   for (const key of Object.keys(config)) {
     if (!(key in DEFAULTS)) {
       refuse(`'${key}' is not an option`, `use ${Object.keys(DEFAULTS).join(', ')}`);
@@ -191,7 +186,7 @@ export function resolveConfig(
   requireOneOf(resolved.backend, ['auto', 'cpu', 'reference'], 'backend');
   requireOneOf(resolved.strict, [true, false], 'strict');
   if (!Number.isSafeInteger(resolved.seed) || resolved.seed < 0) {
-    refuse(`seed is ${String(resolved.seed)}`, 'give an integer of at least 0');
+    refuse(`seed is ${shown(resolved.seed)}`, 'give an integer of at least 0');
   }
   requireRules(resolved.blocks);
   requirePotentials(resolved.potentials);
@@ -202,6 +197,15 @@ export function resolveConfig(
     );
   }
   return resolved;
+}
+
+/** @throws NatgradError ERR_NATGRAD_TYPE unless it is an object of options */
+export function requireConfiguration(config: unknown): void {
+  if (typeof config === 'object' && config !== null && !Array.isArray(config)) return;
+  throw new NatgradError(
+    'ERR_NATGRAD_TYPE',
+    `The configuration is ${shown(config)}; give an object, e.g. {learningRate: 0.02, damping: 0.1}.`,
+  );
 }
 
 /** One thing decides how long a step is; `klClip`, which is on by default, gives way to the others. */
@@ -259,9 +263,10 @@ export function effectiveConfig(config: ResolvedConfig): Partial<ResolvedConfig>
 }
 
 function requireRules(rules: BlockRule[]): void {
-  if (!Array.isArray(rules)) refuse(`blocks is ${String(rules)}`, 'give an array of {match, curvature}');
+  if (!Array.isArray(rules)) refuse(`blocks is ${shown(rules)}`, 'give an array of {match, curvature}');
   rules.forEach((rule, i) => {
-    requireCurvature(rule?.curvature, `blocks[${i}].curvature`);
+    requireKeys(rule, ['match', 'curvature'], `blocks[${i}]`);
+    requireCurvature(rule.curvature, `blocks[${i}].curvature`);
     namePatterns(rule.match, `blocks[${i}].match`);
     if (rule.match === undefined)
       refuse(`blocks[${i}].match is missing`, 'say which variables the rule is for');
@@ -270,12 +275,12 @@ function requireRules(rules: BlockRule[]): void {
 
 function requireCount(value: number, option: string): void {
   if (!Number.isSafeInteger(value) || value < 1)
-    refuse(`${option} is ${String(value)}`, 'give a positive integer');
+    refuse(`${option} is ${shown(value)}`, 'give a positive integer');
 }
 
 function requireOneOf(value: unknown, allowed: unknown[], option: string): void {
   if (!allowed.includes(value))
-    refuse(`${option} is ${String(value)}`, `use ${allowed.map(String).join(' or ')}`);
+    refuse(`${option} is ${shown(value)}`, `use ${allowed.map(shown).join(' or ')}`);
 }
 
 function refuse(what: string, remedy: string): never {

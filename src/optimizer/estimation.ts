@@ -84,6 +84,12 @@ export class CurvatureEstimation {
     let empirical = false;
     return {
       onForward: (recording) => {
+        if (recording.examples === 0) {
+          throw new NatgradError(
+            'ERR_NATGRAD_SHAPE',
+            'The batch has no examples, so its loss is not a number; leave empty batches out.',
+          );
+        }
         blocks = this.blocksOf(recording);
         if (!Number.isFinite(host.read(recording.loss)[0])) {
           this.skip(step, 'the loss is not finite');
@@ -117,7 +123,10 @@ export class CurvatureEstimation {
    */
   private blocksOf(recording: Recording): LayerBlock[] {
     const unknown = recording.layers.filter(({ variables: [first] }) => !this.members.has(first.id));
-    if (unknown.length > 0) this.cover(unknown);
+    if (unknown.length > 0) {
+      if (this.blocks.length > 0 && unknown.length === recording.layers.length) this.refuse(unknown);
+      this.cover(unknown);
+    }
     const layersOf = new Map<CurvatureBlock, Layer[]>();
     for (const layer of recording.layers) {
       const { block, part } = this.members.get(layer.variables[0].id)!;
@@ -134,6 +143,17 @@ export class CurvatureEstimation {
       );
       return [{ layers, block, average, nonlinearities }];
     });
+  }
+
+  /** Damping, schedules and the times of refreshes are those of one training; parts of a model may come and go. */
+  private refuse(layers: Layer[]): never {
+    const names = (found: Layer[]) =>
+      found.flatMap(({ variables }) => variables.map(({ name }) => name)).join(', ');
+    const known = this.blocks.flatMap(({ shape }) => shape.names).join(', ');
+    throw new NatgradError(
+      'ERR_NATGRAD_STATE',
+      `This optimizer trains ${known}, but the loss depends on none of them, only on ${names(layers)}; make an optimizer for each model.`,
+    );
   }
 
   private cover(layers: Layer[]): void {
@@ -249,11 +269,20 @@ export class CurvatureEstimation {
       this.skip(step, 'its activations or their gradients are not finite');
       return;
     }
-    const factorDecay = valueAt(this.config.factorDecay, step, 'factorDecay');
+    const factorDecay = this.factorDecay(step);
     const plans = blocks.map(({ block, average }, i) =>
       block.updatePhases(statistics[i], average.advance(factorDecay)),
     );
     this.refresher.compute(step, lambda, merge(plans).phases);
+  }
+
+  private factorDecay(step: number): number {
+    const value = valueAt(this.config.factorDecay, step, 'factorDecay');
+    if (value < 1) return value;
+    throw new NatgradError(
+      'ERR_NATGRAD_ARGUMENT',
+      `factorDecay gave ${value} at step ${step}; its function must return a number from 0 up to, but not, 1.`,
+    );
   }
 
   /** What a checkpoint must hold. Drain the refresher first. */

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys } from '../errors';
 import { requirePositive, requireSchedule, valueAt, type Schedule } from '../step/schedule';
 import { restoreSchedule, saveSchedule } from '../step/scheduleConfig';
 import { restoreDecay, WeightDecay, type DecayOption } from '../step/weightDecay';
@@ -78,8 +78,7 @@ export class RadamOptimizer extends tf.Optimizer {
   /** @throws NatgradError ERR_NATGRAD_ARGUMENT or ERR_NATGRAD_TYPE for an unknown option or a value out of range */
   constructor(config: RadamConfig = {}) {
     super();
-    const unknown = Object.keys(config).find((key) => !KEYS.includes(key));
-    if (unknown !== undefined) refuse(`'${unknown}' is not an option of radam`, `use ${KEYS.join(', ')}`);
+    requireKeys(config, KEYS, 'radam');
     const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = config;
     const { weightDecay = 0, degenerateToSgd = false } = config;
     if (!(beta1 >= 0 && beta1 < 1))

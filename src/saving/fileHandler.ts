@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import * as tf from '@tensorflow/tfjs';
 
-import { NatgradError } from '../errors';
+import { NatgradError, shown } from '../errors';
 import { replaceDurably, syncFolder, writeDurably } from './durableFile';
 
 const TOPOLOGY = 'model.json';
@@ -34,7 +34,7 @@ export function fileHandler(location: string): tf.io.IOHandler & Required<tf.io.
   if (typeof location !== 'string' || location === '') {
     throw new NatgradError(
       'ERR_NATGRAD_TYPE',
-      `location is ${location === '' ? 'an empty string' : String(location)}; give the path of a folder.`,
+      `location is ${location === '' ? 'an empty string' : shown(location)}; give the path of a folder.`,
     );
   }
   const given = location.startsWith('file://') ? fromUrl(location) : location;

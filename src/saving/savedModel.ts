@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys, shown } from '../errors';
 import { fileHandler } from './fileHandler';
 
 type NamedTensors = Awaited<ReturnType<tf.Optimizer['getWeights']>>;
@@ -24,10 +24,13 @@ export interface SaveModelConfig {
 export async function saveModel(
   model: tf.LayersModel,
   target: string | tf.io.IOHandler,
-  { includeOptimizer = true, metadata = {} }: SaveModelConfig = {},
+  config: SaveModelConfig = {},
 ): Promise<tf.io.SaveResult> {
+  requireModel(model);
+  requireKeys(config, ['includeOptimizer', 'metadata'], 'saveModel');
+  const { includeOptimizer = true, metadata = {} } = config;
   const handler = typeof target === 'string' ? fileHandler(target) : target;
-  if (handler.save === undefined) {
+  if (handler?.save === undefined) {
     throw new NatgradError(
       'ERR_NATGRAD_ARGUMENT',
       'target cannot save; give a folder or an IOHandler with save.',
@@ -51,9 +54,10 @@ export async function saveModel(
  *   not fit; ERR_NATGRAD_ARGUMENT if there is no saved model, or no optimizer in it
  */
 export async function restoreModel(model: tf.LayersModel, source: string | tf.io.IOHandler): Promise<void> {
+  requireModel(model);
   requireCompiled(model);
   const handler = typeof source === 'string' ? fileHandler(source) : source;
-  if (handler.load === undefined) {
+  if (handler?.load === undefined) {
     throw new NatgradError(
       'ERR_NATGRAD_ARGUMENT',
       'source cannot load; give a folder or an IOHandler with load.',
@@ -128,6 +132,11 @@ function hasNamedLosses({ loss }: tf.LayersModel): boolean {
 /** A method that TypeScript calls protected; `model.save` takes it from there. */
 function trainingConfigOf(model: tf.LayersModel): tf.io.TrainingConfig {
   return (model as unknown as { getTrainingConfig(): tf.io.TrainingConfig }).getTrainingConfig();
+}
+
+function requireModel(model: unknown): void {
+  if (model instanceof tf.LayersModel) return;
+  throw new NatgradError('ERR_NATGRAD_TYPE', `model is ${shown(model)}; give a tf.LayersModel.`);
 }
 
 function requireCompiled(model: tf.LayersModel): void {

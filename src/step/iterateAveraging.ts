@@ -1,4 +1,4 @@
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys, shown } from '../errors';
 import type { CombineJob, FloatArray } from '../linalg/jobs';
 
 /** What the option `averaging` takes. */
@@ -24,11 +24,13 @@ export class IterateAveraging {
   private exchanged = false;
 
   /** @throws NatgradError ERR_NATGRAD_ARGUMENT unless `decay` is in (0, 1] */
-  constructor({ decay = 0.99 }: IterateAveragingOptions = {}) {
+  constructor(options: IterateAveragingOptions = {}) {
+    requireKeys(options, ['decay'], 'averaging');
+    const { decay = 0.99 } = options;
     if (!(decay > 0 && decay <= 1)) {
       throw new NatgradError(
         'ERR_NATGRAD_ARGUMENT',
-        `averaging.decay is ${decay}; give a number above 0 and at most 1.`,
+        `averaging.decay is ${shown(decay)}; give a number above 0 and at most 1.`,
       );
     }
     this.decay = decay;

@@ -1,4 +1,4 @@
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys, shown } from '../errors';
 import {
   matchesName,
   namePatterns,
@@ -42,19 +42,17 @@ export class LearningRateMultipliers {
     if (!Array.isArray(option)) {
       throw new NatgradError(
         'ERR_NATGRAD_TYPE',
-        `learningRateMultipliers is ${String(option)}; give an array of {match, factor}.`,
+        `learningRateMultipliers is ${shown(option)}; give an array of {match, factor}.`,
       );
     }
     this.rules = option.map((rule, i) => {
       const argument = `learningRateMultipliers[${i}]`;
-      const { match, factor, ...rest } = rule ?? {};
-      const unknown = Object.keys(rest)[0];
-      if (unknown !== undefined || match === undefined) {
+      requireKeys(rule, ['match', 'factor'], argument);
+      const { match, factor } = rule;
+      if (match === undefined) {
         throw new NatgradError(
           'ERR_NATGRAD_ARGUMENT',
-          unknown === undefined
-            ? `${argument}.match is missing; say which variables the factor is for.`
-            : `${argument}.${unknown} is not an option; use match, factor.`,
+          `${argument}.match is missing; say which variables the factor is for.`,
         );
       }
       return {

@@ -2,7 +2,7 @@
  * Mirror maps: the gradients of convex potentials, between a variable and the dual coordinates in which mirror descent steps
  * (A. Nemirovski and D. Yudin, "Problem complexity and method efficiency in optimization", 1983).
  */
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys, shown } from '../errors';
 import type { FloatArray } from '../linalg/jobs';
 import { matchesName, namePatterns, type NamePattern } from '../names';
 
@@ -115,10 +115,11 @@ export function requirePotentials(rules: unknown): asserts rules is PotentialRul
   if (!Array.isArray(rules)) {
     throw new NatgradError(
       'ERR_NATGRAD_TYPE',
-      `potentials is ${String(rules)}; give an array of {match, potential}.`,
+      `potentials is ${shown(rules)}; give an array of {match, potential}.`,
     );
   }
   rules.forEach((rule: Partial<PotentialRule> | null, i) => {
+    requireKeys(rule, ['match', 'potential'], `potentials[${i}]`);
     requirePotential(rule?.potential, `potentials[${i}].potential`);
     if (rule?.match === undefined) {
       throw new NatgradError(

@@ -1,4 +1,4 @@
-import { NatgradError } from '../errors';
+import { NatgradError, shown } from '../errors';
 
 /**
  * A number that may change with the step, which is counted from 0: the value during step t is `schedule(t)`.
@@ -15,7 +15,7 @@ export function requireSchedule(schedule: Schedule, argument: string): Schedule 
   if (typeof schedule !== 'number' && typeof schedule !== 'function') {
     throw new NatgradError(
       'ERR_NATGRAD_TYPE',
-      `${argument} is ${String(schedule)}; give a number or a function of the step.`,
+      `${argument} is ${shown(schedule)}; give a number or a function of the step.`,
     );
   }
   if (typeof schedule === 'number') requireNonNegative(schedule, argument);
@@ -34,7 +34,7 @@ export function valueAt(schedule: Schedule, step: number, argument: string): num
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
     throw new NatgradError(
       'ERR_NATGRAD_ARGUMENT',
-      `${argument} gave ${String(value)} at step ${step}; its function must return a finite number of at least 0.`,
+      `${argument} gave ${shown(value)} at step ${step}; its function must return a finite number of at least 0.`,
     );
   }
   return value;
@@ -45,7 +45,7 @@ export function requireNonNegative(value: number, argument: string): number {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
     throw new NatgradError(
       'ERR_NATGRAD_ARGUMENT',
-      `${argument} is ${String(value)}; give a finite number of at least 0.`,
+      `${argument} is ${shown(value)}; give a finite number of at least 0.`,
     );
   }
   return value;
@@ -56,7 +56,7 @@ export function requirePositive(value: number, argument: string): number {
   if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
     throw new NatgradError(
       'ERR_NATGRAD_ARGUMENT',
-      `${argument} is ${String(value)}; give a finite number above 0.`,
+      `${argument} is ${shown(value)}; give a finite number above 0.`,
     );
   }
   return value;

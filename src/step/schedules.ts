@@ -2,7 +2,7 @@
  * Ready-made schedules, for the learning rate, the damping or any other option that takes a {@link Schedule}. They have the values of
  * the schedules of the same name in tf.keras, at the same steps, counted from 0.
  */
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys } from '../errors';
 import { requireNonNegative, requirePositive, requireSchedule, valueAt, type Schedule } from './schedule';
 
 /** A ready-made schedule as JSON. */
@@ -84,7 +84,7 @@ function inverseTimeDecay(config: DecayScheduleConfig): ReadyMadeSchedule {
 
 /** `initial * ((1 - alpha) (1 + cos(pi t)) / 2 + alpha)` with `t = min(1, step / decaySteps)` (SGDR: I. Loshchilov and F. Hutter, 2017) */
 function cosineDecay(config: CosineDecayConfig): ReadyMadeSchedule {
-  requireKeys('cosineDecay', config, ['initial', 'decaySteps', 'alpha']);
+  requireKeys(config, ['initial', 'decaySteps', 'alpha'], 'cosineDecay');
   const { initial, decaySteps, alpha = 0 } = config;
   requireNonNegative(initial, 'cosineDecay.initial');
   requirePositive(decaySteps, 'cosineDecay.decaySteps');
@@ -97,7 +97,7 @@ function cosineDecay(config: CosineDecayConfig): ReadyMadeSchedule {
 
 /** `(initial - end) (1 - t)^power + end` with `t = min(1, step / decaySteps)`; with `cycle`, `decaySteps` is its next multiple */
 function polynomialDecay(config: PolynomialDecayConfig): ReadyMadeSchedule {
-  requireKeys('polynomialDecay', config, ['initial', 'decaySteps', 'end', 'power', 'cycle']);
+  requireKeys(config, ['initial', 'decaySteps', 'end', 'power', 'cycle'], 'polynomialDecay');
   const { initial, decaySteps, end = 0.0001, power = 1, cycle = false } = config;
   requireNonNegative(initial, 'polynomialDecay.initial');
   requirePositive(decaySteps, 'polynomialDecay.decaySteps');
@@ -111,7 +111,7 @@ function polynomialDecay(config: PolynomialDecayConfig): ReadyMadeSchedule {
 
 /** `values[i]` for the first i with `step <= boundaries[i]`, and the last value after all of them */
 function piecewiseConstant(config: PiecewiseConstantConfig): ReadyMadeSchedule {
-  requireKeys('piecewiseConstant', config, ['boundaries', 'values']);
+  requireKeys(config, ['boundaries', 'values'], 'piecewiseConstant');
   const boundaries = [...config.boundaries];
   const values = [...config.values];
   boundaries.forEach((boundary, i) => {
@@ -138,7 +138,7 @@ function piecewiseConstant(config: PiecewiseConstantConfig): ReadyMadeSchedule {
 
 /** Rises linearly from `initial` to the first value of `then` in `steps` steps, then follows `then`. */
 function warmup(config: WarmupConfig): ReadyMadeSchedule {
-  requireKeys('warmup', config, ['steps', 'initial', 'then']);
+  requireKeys(config, ['steps', 'initial', 'then'], 'warmup');
   const { steps, initial = 0, then } = config;
   requirePositive(steps, 'warmup.steps');
   requireNonNegative(initial, 'warmup.initial');
@@ -171,16 +171,11 @@ function periods(step: number, decaySteps: number, staircase: boolean): number {
 }
 
 function checkedDecay(name: string, config: DecayScheduleConfig): DecayScheduleConfig {
-  requireKeys(name, config, ['initial', 'decaySteps', 'decayRate', 'staircase']);
+  requireKeys(config, ['initial', 'decaySteps', 'decayRate', 'staircase'], name);
   requireNonNegative(config.initial, `${name}.initial`);
   requirePositive(config.decaySteps, `${name}.decaySteps`);
   requireNonNegative(config.decayRate, `${name}.decayRate`);
   return config;
-}
-
-function requireKeys(name: string, config: object, keys: string[]): void {
-  const unknown = Object.keys(config).find((key) => !keys.includes(key));
-  if (unknown !== undefined) refuse(`${name}.${unknown} is not an option`, `use ${keys.join(', ')}`);
 }
 
 function refuse(what: string, remedy: string): never {

@@ -1,4 +1,4 @@
-import { NatgradError } from '../errors';
+import { NatgradError, shown } from '../errors';
 import { conjugateGradients, dot, type ConjugateGradientsResult, type Pieces } from './conjugateGradients';
 import { requireNonNegative, requirePositive } from './schedule';
 
@@ -40,7 +40,7 @@ export function requireTrustRegion(options: TrustRegionOptions | null): Required
   if (typeof options !== 'object') {
     throw new NatgradError(
       'ERR_NATGRAD_TYPE',
-      `trustRegion is ${String(options)}; give an object, e.g. {maxKl: 0.01}, or null.`,
+      `trustRegion is ${shown(options)}; give an object, e.g. {maxKl: 0.01}, or null.`,
     );
   }
   for (const key of Object.keys(options)) {

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 
 import { NatgradError } from '../errors';
+import { requireVariables } from '../host/check';
 import { Attributes } from './attributes';
 import { apart, engine, untaped } from './engine';
 import { countExamples } from './examples';
@@ -237,18 +238,22 @@ function readable(tensor: tf.Tensor, tape: readonly TapeNode[]): tf.Tensor | und
 }
 
 function trainableOf(variables: tf.Variable[] | undefined): tf.Variable[] {
-  if (
-    variables !== undefined &&
-    !(Array.isArray(variables) && variables.every((v) => v instanceof tf.Variable))
-  ) {
-    throw new NatgradError('ERR_NATGRAD_TYPE', 'variables must be an array of tf.Variable.');
+  if (variables !== undefined) requireVariables(variables, 'varList');
+  const disposed = variables?.find(({ isDisposed }) => isDisposed);
+  if (disposed !== undefined) {
+    throw new NatgradError(
+      'ERR_NATGRAD_STATE',
+      `variable '${disposed.name}' is disposed; train the variables of a model that is still there.`,
+    );
   }
   const all = variables ?? Object.values(engine().state.registeredVariables);
   const trainable = all.filter((variable) => variable.trainable);
   if (trainable.length === 0) {
     throw new NatgradError(
       'ERR_NATGRAD_ARGUMENT',
-      `None of the ${all.length} variables is trainable; make at least one so.`,
+      all.length === 0
+        ? 'There are no variables to train; give some, or make layers trainable before model.compile.'
+        : `None of the ${all.length} variables is trainable; make at least one so.`,
     );
   }
   return trainable;
@@ -256,13 +261,19 @@ function trainableOf(variables: tf.Variable[] | undefined): tf.Variable[] {
 
 function requireFunction(f: unknown): void {
   if (typeof f !== 'function') {
-    throw new NatgradError('ERR_NATGRAD_TYPE', `The loss f must be a function but was ${typeof f}.`);
+    throw new NatgradError(
+      'ERR_NATGRAD_TYPE',
+      `The loss f must be a function but was ${typeof f}; give one that computes the loss.`,
+    );
   }
 }
 
 function requireScalar(loss: unknown): void {
   if (!(loss instanceof tf.Tensor)) {
-    const what = loss instanceof Promise ? 'a promise; it must be synchronous' : typeof loss;
+    const what =
+      loss instanceof Promise
+        ? 'a promise; it must be synchronous'
+        : `${typeof loss}; compute it by operations of tfjs`;
     throw new NatgradError('ERR_NATGRAD_TYPE', `The loss f must return a tensor but returned ${what}.`);
   }
   const { shape } = loss as tf.Tensor;

@@ -119,8 +119,8 @@ describe('modelCheckpoint', () => {
     [{ path: 'a', monitor: 'loss' }, /monitor has no effect without saveBestOnly: true/],
     [{ path: 'a', saveBestOnly: 'yes' }, /saveBestOnly is 'yes'; use true or false/],
     [{ path: 'a', saveBestOnly: true, baseline: NaN }, /baseline is NaN/],
-    [{ filepath: 'a' }, /'filepath' is no option of modelCheckpoint; use monitor, mode, path/],
-    [undefined, /takes an object of options, not undefined/],
+    [{ filepath: 'a' }, /modelCheckpoint\.filepath is not an option; use monitor, mode, path/],
+    [undefined, /modelCheckpoint is undefined; give an object with monitor/],
   ])('refuses %p', (config, message) => {
     expect(() => modelCheckpoint(config as never)).toThrow(message);
   });

@@ -103,6 +103,6 @@ describe('progressBar', () => {
 
   it('refuses what cannot be written to', () => {
     expect(() => progressBar({ stream: {} as never })).toThrow(/stream is .*; give a writable stream/);
-    expect(() => progressBar({ color: false } as never)).toThrow(/'color' is no option of progressBar/);
+    expect(() => progressBar({ color: false } as never)).toThrow(/progressBar\.color is not an option/);
   });
 });

@@ -101,8 +101,8 @@ describe('reduceLROnPlateau', () => {
     [{ minLearningRate: NaN }, /minLearningRate is NaN/],
     [{ mode: 'down' }, /mode is 'down'; use 'auto' or 'min' or 'max'/],
     [{ monitor: 3 }, /monitor is 3; give a string/],
-    [{ minLR: 3 }, /'minLR' is no option of reduceLROnPlateau; use monitor, mode, minDelta, factor/],
-    [null, /takes an object of options, not null/],
+    [{ minLR: 3 }, /reduceLROnPlateau\.minLR is not an option; use monitor, mode, minDelta, factor/],
+    [null, /reduceLROnPlateau is null; give an object with monitor/],
   ])('refuses %p', (config, message) => {
     expect(() => reduceLROnPlateau(config as never)).toThrow(message);
   });

@@ -233,7 +233,7 @@ describe('radam', () => {
   });
 
   it.each<[string, unknown]>([
-    ["'beta3' is not an option", { beta3: 1 }],
+    ['radam.beta3 is not an option', { beta3: 1 }],
     ['learningRate is -1', { learningRate: -1 }],
     ['beta1 is 1', { beta1: 1 }],
     ['beta2 is 0.5', { beta2: 0.5 }],

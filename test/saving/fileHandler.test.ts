@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs';
 
 import { fileHandler } from '../../src';
 import { errorWithCode } from '../errorWithCode';
+import { backends } from '../support/backends';
 import { startProgram } from '../support/child';
 
 let folder: string;
@@ -76,6 +77,17 @@ describe('a model in a folder', () => {
     writeFileSync(join(folder, 'group1-shard2of2.bin'), bytes.subarray(30));
     writeFileSync(join(folder, 'model.json'), JSON.stringify(json));
     expect(valuesOf(await tf.loadLayersModel(fileHandler(folder)))).toEqual(valuesOf(model));
+  });
+
+  const withTfjsNode = backends.includes('tensorflow') ? it : it.skip;
+  withTfjsNode('is saved by tfjs-node and loaded here, and the other way round', async () => {
+    const model = network();
+    await model.save(`file://${folder}/theirs`, { includeOptimizer: true });
+    expect(valuesOf(await tf.loadLayersModel(fileHandler(join(folder, 'theirs'))))).toEqual(valuesOf(model));
+    await model.save(fileHandler(join(folder, 'ours')), { includeOptimizer: true });
+    const loaded = await tf.loadLayersModel(`file://${folder}/ours/model.json`);
+    expect(valuesOf(loaded)).toEqual(valuesOf(model));
+    expect(loaded.optimizer.getClassName()).toBe('SGD');
   });
 
   it('takes the place of the one before, which leaves nothing behind; other files stay', async () => {

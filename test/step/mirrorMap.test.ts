@@ -131,11 +131,12 @@ describe('mirror maps', () => {
       [{ match: /a/ }],
       [{ potential: 'logPartition' }],
       [{ match: /a/, potential: 'cubic' }],
-      [null],
     ]) {
       expect(() => requirePotentials(rules)).toThrow(errorWithCode('ERR_NATGRAD_ARGUMENT'));
     }
-    expect(() => requirePotentials({})).toThrow(errorWithCode('ERR_NATGRAD_TYPE'));
+    for (const rules of [{}, [null]]) {
+      expect(() => requirePotentials(rules)).toThrow(errorWithCode('ERR_NATGRAD_TYPE'));
+    }
     expect(() => negativeEntropy.toDual(Float64Array.of(0.5, 0), [2])).toThrow(
       errorWithCode('ERR_NATGRAD_ARGUMENT'),
     );

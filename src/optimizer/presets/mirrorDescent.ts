@@ -2,7 +2,7 @@ import type { CurvatureOption } from '../../curvature/structures';
 import { NatgradError } from '../../errors';
 import type { NamePattern } from '../../names';
 import { requirePotential, type Potential } from '../../step/mirrorMap';
-import type { NaturalGradientConfig } from '../config';
+import { requireConfiguration, type NaturalGradientConfig } from '../config';
 import { NaturalGradientOptimizer } from '../NaturalGradientOptimizer';
 
 /** Options of {@link mirrorDescent}: those of the optimizer, and the potential. */
@@ -35,7 +35,7 @@ export interface MirrorDescentConfig extends Omit<NaturalGradientConfig, 'potent
  * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value
  */
 export function mirrorDescent(config: MirrorDescentConfig = {}): NaturalGradientOptimizer {
-  if (typeof config !== 'object' || config === null) return new NaturalGradientOptimizer(config);
+  requireConfiguration(config);
   const { potential = 'quadratic', match, ...rest } = config;
   requirePotential(potential, 'potential');
   const common = { momentum: null, klClip: null, ...withoutUndefined(rest) };

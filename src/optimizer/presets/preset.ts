@@ -4,7 +4,8 @@ import {
   type StructureName,
   type StructureOptions,
 } from '../../curvature/structures';
-import type { NaturalGradientConfig } from '../config';
+import { NatgradError } from '../../errors';
+import { requireConfiguration, type NaturalGradientConfig } from '../config';
 import { NaturalGradientOptimizer } from '../NaturalGradientOptimizer';
 
 /** Options of a preset: those of the optimizer but for `curvature`, which it chooses, and those of its structure. */
@@ -21,7 +22,13 @@ export function preset<Name extends StructureName>(
   defaults: Partial<PresetConfig<Name>>,
   config: PresetConfig<Name>,
 ): NaturalGradientOptimizer {
-  if (typeof config !== 'object' || config === null) return new NaturalGradientOptimizer(config);
+  requireConfiguration(config);
+  if ((config as NaturalGradientConfig).curvature !== undefined) {
+    throw new NatgradError(
+      'ERR_NATGRAD_ARGUMENT',
+      `curvature has no effect on a preset, which stands for '${structure}'; choose another preset, or structures of single layers by blocks.`,
+    );
+  }
   const given = Object.entries<unknown>(config).filter(([, value]) => value !== undefined);
   const all: Record<string, unknown> = { ...defaults, ...Object.fromEntries(given) };
   const isOwn = ([name]: [string, unknown]) => Object.hasOwn(structures[structure].options, name);

@@ -1,5 +1,5 @@
 import type { TrustRegionOptions } from '../../step/trustRegion';
-import type { NaturalGradientConfig } from '../config';
+import { requireConfiguration, type NaturalGradientConfig } from '../config';
 import { NaturalGradientOptimizer } from '../NaturalGradientOptimizer';
 
 /** Options of `trustRegion`: those of the trust region, and which distribution the predictions are. */
@@ -19,10 +19,8 @@ export type TrustRegionConfig = TrustRegionOptions & Pick<NaturalGradientConfig,
  *
  * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value
  */
-export function trustRegion({
-  fisher,
-  backend,
-  ...region
-}: TrustRegionConfig = {}): NaturalGradientOptimizer {
+export function trustRegion(config: TrustRegionConfig = {}): NaturalGradientOptimizer {
+  requireConfiguration(config);
+  const { fisher, backend, ...region } = config;
   return new NaturalGradientOptimizer({ trustRegion: region, fisher, backend });
 }
