@@ -32,7 +32,7 @@ export async function runExperiment(
   experiment: Experiment,
   optimizer: string,
   given: Partial<OptimizerSettings> = {},
-  watch: Pick<TrainingOptions, 'onStep' | 'onEpoch'> = {},
+  watch: Pick<TrainingOptions, 'onStep' | 'onEpoch' | 'checkpoint'> = {},
 ): Promise<Run> {
   const { dataset, epochs, batchSize, seed } = experiment;
   const settings = settingsFor(optimizer, given);

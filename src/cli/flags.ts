@@ -25,6 +25,14 @@ export interface TrainingFlags {
   quiet?: true;
 }
 
+/** Options of `train` alone. */
+export interface TrainFlags extends TrainingFlags {
+  optimizer: string;
+  log?: string;
+  checkpoint?: string;
+  resume?: true;
+}
+
 function numberThat(is: (value: number) => boolean, description: string): (text: string) => number {
   return (text) => {
     const value = Number(text);

@@ -2,7 +2,7 @@
 import { Argument, Command, CommanderError, Option } from 'commander';
 
 import { NatgradError } from '../errors';
-import { count, counts, fraction, positive, seed, share, type TrainingFlags } from './flags';
+import { count, counts, fraction, positive, seed, share, type TrainFlags, type TrainingFlags } from './flags';
 import type { ReproduceFlags } from './reproduceCommand';
 import { packageVersion } from './versions';
 
@@ -46,7 +46,10 @@ function createProgram(): Command {
 
   withTrainingOptions(program.command('train').description('train a classifier with one optimizer'))
     .option('--optimizer <name>', 'sgd, momentum, adam, radam, or a method of natgrad such as kfac', 'kfac')
-    .action(async (dataset: string, flags: TrainingFlags & { optimizer: string }) => {
+    .option('--log <file>', 'write a row per step with what the optimizer tells: .csv or .jsonl')
+    .option('--checkpoint <folder>', 'save the training after every epoch')
+    .option('--resume', 'go on with what --checkpoint names, if there is something')
+    .action(async (dataset: string, flags: TrainFlags) => {
       const { trainCommand } = await import('./trainCommand.js');
       await trainCommand(dataset, flags);
     });

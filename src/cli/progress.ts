@@ -1,37 +1,47 @@
-import { SingleBar } from 'cli-progress';
-
+import { progressDisplay } from '../callbacks/progressDisplay';
+import { statisticsOf } from '../callbacks/statistics';
 import { percent } from './table';
-import type { EpochResult, StepProgress } from './train';
+import type { TrainingOptions } from './train';
+
+/** What looks on while training goes on. */
+export type Watch = Required<Pick<TrainingOptions, 'onStep' | 'onEpoch'>>;
 
 /** Shows how training goes on, or does nothing. */
-export interface Progress {
-  onStep: (progress: StepProgress) => void;
-  onEpoch: (epoch: EpochResult) => void;
+export interface Progress extends Watch {
   stop: () => void;
 }
 
-/** A bar on stderr with loss, accuracy, milliseconds per step and the time that remains. */
-export function progressBar(label: string): Progress {
-  const bar = new SingleBar({
-    format: `${label} {bar} {percentage} %  loss {loss}  accuracy {accuracy}  {pace} ms/step  {left} s left`,
-    barsize: 24,
-    hideCursor: true,
-    fps: 5,
-  });
-  let smoothLoss = NaN;
+/** On stderr loss (a moving average), accuracy, damping, milliseconds per step and the time that remains: a bar, or a line per epoch. */
+export function shownProgress(label: string): Progress {
+  const display = progressDisplay(process.stderr, label);
   let accuracy = '–';
+  let smoothLoss = NaN;
+  let [firstStep, lastStep, begun] = [0, Infinity, 0];
   return {
-    onStep({ step, steps, loss, msPerStep }) {
-      if (step === 1) bar.start(steps, 0, { loss: '–', accuracy, pace: '–', left: '–' });
-      smoothLoss = Number.isNaN(smoothLoss) ? loss : 0.98 * smoothLoss + 0.02 * loss;
-      const left = Math.ceil(((steps - step) * msPerStep) / 1000);
-      bar.update(step, { loss: smoothLoss.toFixed(4), accuracy, pace: msPerStep.toFixed(2), left });
+    onStep({ step, steps, loss, msPerStep, optimizer }) {
+      // Of several trainings each begins anew, and one that is resumed does not begin with the first step.
+      if (step <= lastStep) [firstStep, begun, smoothLoss] = [step, performance.now(), loss];
+      lastStep = step;
+      smoothLoss = 0.98 * smoothLoss + 0.02 * loss;
+      const { damping } = statisticsOf(optimizer);
+      display.show({
+        step: step - firstStep + 1,
+        steps: steps - firstStep + 1,
+        values: {
+          loss: smoothLoss.toFixed(4),
+          accuracy,
+          ...(typeof damping === 'number' ? { damping: String(Number(damping.toPrecision(3))) } : {}),
+          'ms/step': msPerStep.toFixed(2),
+        },
+        seconds: (performance.now() - begun) / 1000,
+      });
     },
-    onEpoch({ testAccuracy }) {
+    onEpoch({ epoch, epochs, result: { trainLoss, testAccuracy } }) {
       accuracy = percent(testAccuracy);
-      bar.update({ accuracy });
+      const values = { loss: trainLoss.toFixed(4), accuracy };
+      display.finishEpoch(`epoch ${epoch + 1}/${epochs}`, values);
     },
-    stop: () => bar.stop(),
+    stop: () => display.stop(),
   };
 }
 

@@ -15,24 +15,20 @@ export interface ReportFacts {
  * A comparison of runs as one HTML file that loads nothing: curves of loss and accuracy against steps and seconds, and a table.
  */
 export function htmlReport(runs: Run[], { title, facts, target }: ReportFacts): string {
-  const steps = runs.map((run) => binned(run.optimizer, indices(run.stepLosses.length), run.stepLosses));
-  const seconds = runs.map((run) => binned(run.optimizer, run.stepSeconds, run.stepLosses));
-  const accuracy = (x: (run: Run) => number[]): Series[] =>
-    runs.map((run) => ({
-      name: run.optimizer,
-      x: x(run),
-      y: run.epochs.map((epoch) => 100 * epoch.testAccuracy),
-    }));
+  const { lossBySteps, lossBySeconds, accuracyByEpochs, accuracyBySeconds } = curves(runs);
   const reference = { y: 100 * target, label: `${Number((100 * target).toFixed(2))} %` };
-  const byEpoch = accuracy((run) => run.epochs.map((_, i) => i + 1));
-  const bySecond = accuracy((run) => run.epochs.map((epoch) => epoch.seconds));
   const loss = { yLabel: 'training loss', logY: true };
   const test = { yLabel: 'test accuracy, %', dots: true, reference };
   const charts = [
-    lineChart({ title: 'Loss by steps', xLabel: 'steps', series: steps, ...loss }),
-    lineChart({ title: 'Loss by time', xLabel: 'seconds of training', series: seconds, ...loss }),
-    lineChart({ title: 'Accuracy by epochs', xLabel: 'epochs', series: byEpoch, ...test }),
-    lineChart({ title: 'Accuracy by time', xLabel: 'seconds of training', series: bySecond, ...test }),
+    lineChart({ title: 'Loss by steps', xLabel: 'steps', series: lossBySteps, ...loss }),
+    lineChart({ title: 'Loss by time', xLabel: 'seconds of training', series: lossBySeconds, ...loss }),
+    lineChart({ title: 'Accuracy by epochs', xLabel: 'epochs', series: accuracyByEpochs, ...test }),
+    lineChart({
+      title: 'Accuracy by time',
+      xLabel: 'seconds of training',
+      series: accuracyBySeconds,
+      ...test,
+    }),
   ];
   return htmlPage({
     title,
@@ -42,6 +38,24 @@ export function htmlReport(runs: Run[], { title, facts, target }: ReportFacts): 
     facts,
   });
 }
+
+/** The curves of runs: losses as means over stretches of steps, accuracies in percent. */
+export function curves(runs: Run[]): Record<Curve, Series[]> {
+  const accuracy = (x: (run: Run) => number[]): Series[] =>
+    runs.map((run) => ({
+      name: run.optimizer,
+      x: x(run),
+      y: run.epochs.map((epoch) => 100 * epoch.testAccuracy),
+    }));
+  return {
+    lossBySteps: runs.map((run) => binned(run.optimizer, indices(run.stepLosses.length), run.stepLosses)),
+    lossBySeconds: runs.map((run) => binned(run.optimizer, run.stepSeconds, run.stepLosses)),
+    accuracyByEpochs: accuracy((run) => run.epochs.map((_, i) => i + 1)),
+    accuracyBySeconds: accuracy((run) => run.epochs.map((epoch) => epoch.seconds)),
+  };
+}
+
+type Curve = 'lossBySteps' | 'lossBySeconds' | 'accuracyByEpochs' | 'accuracyBySeconds';
 
 function indices(count: number): Float64Array {
   return Float64Array.from({ length: count }, (_, i) => i + 1);

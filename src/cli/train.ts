@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 
+import { setLearningRate } from '../callbacks/learningRate';
 import type { Dataset, Examples } from './dataset';
 import { shuffledOrder } from './shuffle';
 
@@ -14,16 +15,45 @@ export interface TrainingOptions {
   seed: number;
   /** The learning rate at each step, from 0 on; default: what the optimizer has. */
   learningRate?: (step: number) => number;
+  /** Where training is saved after every epoch, and may go on from. */
+  checkpoint?: TrainingCheckpoint;
   onStep?: (progress: StepProgress) => void;
-  onEpoch?: (epoch: EpochResult) => void;
+  onEpoch?: (progress: EpochProgress) => void;
+}
+
+/** What training leaves behind to go on from. */
+export interface TrainingSoFar {
+  epochs: EpochResult[];
+  /** As in {@link TrainingResult}. */
+  stepLosses: ArrayLike<number>;
+  stepSeconds: ArrayLike<number>;
+}
+
+export interface TrainingCheckpoint {
+  /** Gives a compiled model the weights and the optimizer's state that were saved; null if training is to begin. */
+  restore(model: tf.LayersModel): Promise<TrainingSoFar | null>;
+  save(model: tf.LayersModel, soFar: TrainingSoFar): Promise<void>;
 }
 
 export interface StepProgress {
   /** Steps done, and to be done in all. */
   step: number;
   steps: number;
+  /** The epoch that the step is part of, counted from 0. */
+  epoch: number;
   loss: number;
   msPerStep: number;
+  optimizer: tf.Optimizer;
+}
+
+export interface EpochProgress {
+  /** Steps done. */
+  step: number;
+  /** Counted from 0, and how many there are to be. */
+  epoch: number;
+  epochs: number;
+  result: EpochResult;
+  optimizer: tf.Optimizer;
 }
 
 export interface EpochResult {
@@ -60,17 +90,21 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const steps = options.epochs * stepsPerEpoch;
   const stepLosses = new Float64Array(steps);
   const stepSeconds = new Float64Array(steps);
-  const epochs: EpochResult[] = [];
-  let step = 0;
-  let milliseconds = 0;
+  const soFar = (await options.checkpoint?.restore(model)) ?? { epochs: [], stepLosses: [], stepSeconds: [] };
+  const epochs = soFar.epochs.slice(0, options.epochs);
+  let step = epochs.length * stepsPerEpoch;
+  stepLosses.set(Array.from(soFar.stepLosses).slice(0, step));
+  stepSeconds.set(Array.from(soFar.stepSeconds).slice(0, step));
+  let milliseconds = 1000 * (epochs.at(-1)?.seconds ?? 0);
   let diverged = false;
 
-  for (let epoch = 0; epoch < options.epochs && !diverged; epoch++) {
+  for (let epoch = epochs.length; epoch < options.epochs && !diverged; epoch++) {
     const order = shuffledOrder(dataset.train.count, options.seed, epoch);
     let lossSum = 0;
     for (let begin = 0; begin < order.length && !diverged; begin += batchSize) {
       const chosen = order.subarray(begin, begin + batchSize);
-      if (options.learningRate !== undefined) setLearningRate(optimizer, options.learningRate(step));
+      if (options.learningRate !== undefined)
+        setLearningRate(optimizer, options.learningRate(step), 'learningRate');
       const start = performance.now();
       const loss = await trainStep(model, dataset, chosen);
       milliseconds += performance.now() - start;
@@ -79,7 +113,7 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
       stepSeconds[step] = milliseconds / 1000;
       step += 1;
       diverged = !Number.isFinite(loss);
-      options.onStep?.({ step, steps, loss, msPerStep: milliseconds / step });
+      options.onStep?.({ step, steps, epoch, loss, msPerStep: milliseconds / step, optimizer });
     }
     const result = {
       trainLoss: lossSum / order.length,
@@ -87,7 +121,11 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
       seconds: milliseconds / 1000,
     };
     epochs.push(result);
-    options.onEpoch?.(result);
+    options.onEpoch?.({ step, epoch, epochs: options.epochs, result, optimizer });
+    if (!diverged) {
+      const [losses, seconds] = [stepLosses, stepSeconds].map((values) => values.subarray(0, step));
+      await options.checkpoint?.save(model, { epochs, stepLosses: losses, stepSeconds: seconds });
+    }
   }
   return {
     epochs,
@@ -167,14 +205,4 @@ function labelBatch(examples: Examples, chosen: Uint32Array, classes: number): t
     values[row * classes + examples.labels[example]] = 1;
   });
   return tf.tensor2d(values, [chosen.length, classes]);
-}
-
-/** tfjs has a public setter on some optimizers only; the others read a field that TypeScript calls protected at every step. */
-function setLearningRate(optimizer: tf.Optimizer, learningRate: number): void {
-  const settable = optimizer as unknown as {
-    learningRate: number;
-    setLearningRate?: (value: number) => void;
-  };
-  if (settable.setLearningRate !== undefined) settable.setLearningRate(learningRate);
-  else settable.learningRate = learningRate;
 }

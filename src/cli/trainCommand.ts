@@ -7,24 +7,74 @@ import { loadAddon } from '../linalg/loader';
 import { selectBackend, type BackendName } from './backend';
 import { loadDataset } from './dataset';
 import { runExperiment, searchLearningRate, type Experiment, type Run } from './experiment';
-import type { TrainingFlags } from './flags';
-import { checkSettings, findPreset, namedOptimizers, type OptimizerSettings } from './optimizers';
-import { progressBar, silentProgress, type Progress } from './progress';
-import { htmlReport } from './report';
+import type { TrainFlags, TrainingFlags } from './flags';
+import {
+  checkSettings,
+  findPreset,
+  namedOptimizers,
+  settingsFor,
+  type OptimizerSettings,
+} from './optimizers';
+import { trainingCheckpoint } from './checkpoint';
+import { shownProgress, silentProgress, type Progress, type Watch } from './progress';
+import { curves, htmlReport } from './report';
 import { formatTable, resultTable } from './table';
+import { terminalChart } from './terminalChart';
+import { trainingLog } from './trainingLog';
 import { packageVersion } from './versions';
 
 /** `natgrad train`: one optimizer; JSON is one object. */
-export async function trainCommand(
-  datasetName: string,
-  flags: TrainingFlags & { optimizer: string },
-): Promise<void> {
-  const session = await prepare(datasetName, flags, [flags.optimizer]);
-  const run = await watched(flags, flags.optimizer, (progress) =>
-    runExperiment(session.experiment, flags.optimizer, session.settings, progress),
+export async function trainCommand(datasetName: string, flags: TrainFlags): Promise<void> {
+  const { optimizer, resume = false } = flags;
+  if (resume && flags.checkpoint === undefined) {
+    throw new NatgradError(
+      'ERR_NATGRAD_ARGUMENT',
+      '--resume needs to know from where; add --checkpoint <folder>',
+    );
+  }
+  const log = flags.log === undefined ? null : trainingLog(flags.log, resume);
+  const session = await prepare(datasetName, flags, [optimizer]);
+  const checkpoint =
+    flags.checkpoint === undefined
+      ? undefined
+      : trainingCheckpoint(flags.checkpoint, resume, identity(session, optimizer));
+  const run = await watched(flags, optimizer, (progress) =>
+    runExperiment(session.experiment, optimizer, session.settings, {
+      ...both(progress, log),
+      checkpoint,
+    }),
   );
   present(session, flags, [run]);
   if (flags.json === true) printJson(runAsJson(run, session));
+}
+
+/** What must be the same for a training to go on; it may be made longer. */
+function identity({ experiment, settings }: Session, optimizer: string) {
+  const { dataset, model, batchSize, seed, schedule } = experiment;
+  return {
+    data: dataset.name,
+    examples: dataset.train.count,
+    model,
+    optimizer,
+    ...settingsFor(optimizer, settings),
+    'batch size': batchSize,
+    seed,
+    schedule,
+  };
+}
+
+function both(progress: Watch, log: Watch | null): Watch {
+  if (log === null) return progress;
+  return {
+    onStep(step) {
+      progress.onStep(step);
+      log.onStep(step);
+    },
+    onEpoch(epoch) {
+      progress.onEpoch(epoch);
+      log.onEpoch(epoch);
+    },
+  };
 }
 
 /** `natgrad compare`: several optimizers, one after the other; JSON is an array in their order. */
@@ -104,7 +154,7 @@ async function watched<T>(
   label: string,
   work: (progress: Progress) => Promise<T>,
 ): Promise<T> {
-  const progress = process.stdout.isTTY && flags.quiet !== true ? progressBar(label) : silentProgress;
+  const progress = flags.quiet === true ? silentProgress : shownProgress(label);
   try {
     return await work(progress);
   } finally {
@@ -113,12 +163,27 @@ async function watched<T>(
 }
 
 function present(session: Session, flags: TrainingFlags, runs: Run[]): void {
-  if (isChatty(flags)) print(formatTable(resultTable(runs, flags.target)));
+  if (isChatty(flags)) {
+    if (process.stdout.isTTY) printCurves(runs);
+    print(formatTable(resultTable(runs, flags.target)));
+  }
   if (flags.report === undefined) return;
   const { dataset } = session.experiment;
   const title = `${runs.map((run) => run.optimizer).join(', ')} on ${dataset.name}`;
   fs.writeFileSync(flags.report, htmlReport(runs, { title, facts: facts(session), target: flags.target }));
   if (isChatty(flags)) print(`report: ${flags.report}`);
+}
+
+function printCurves(runs: Run[]): void {
+  const size = { columns: process.stdout.columns, colours: process.stdout.hasColors() };
+  const { lossBySteps, accuracyByEpochs } = curves(runs);
+  const loss = { title: 'training loss', xLabel: 'steps', series: lossBySteps, logY: true };
+  const accuracy = { title: 'test accuracy, %', xLabel: 'epochs', series: accuracyByEpochs };
+  for (const chart of [loss, accuracy]) {
+    // One epoch is a point and no curve.
+    const text = chart.series.some(({ x }) => x.length > 1) ? terminalChart(chart, size) : '';
+    if (text !== '') print(`${text}\n`);
+  }
 }
 
 function isChatty(flags: TrainingFlags): boolean {

@@ -16,6 +16,17 @@ export interface Outcome {
 /** What starts the command line from its sources. */
 export const command = [process.execPath, '--require', register, main];
 
+/** Everything that a terminal of 100 columns gets to see, as util-linux's script records it. */
+export function onTerminal(args: string[], env: NodeJS.ProcessEnv = {}): string {
+  const words = [...command, ...args].map((word) => `'${word}'`).join(' ');
+  const { stdout } = spawnSync('script', ['-qec', `stty cols 100; ${words}`, '/dev/null'], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, TERM: 'xterm-256color', FORCE_COLOR: undefined, NO_COLOR: undefined, ...env },
+  });
+  return stdout;
+}
+
 /** Runs the command line from its sources in a process of its own. */
 export function natgrad(args: string[], env: NodeJS.ProcessEnv = {}, folder = root): Outcome {
   const { status, stdout, stderr } = spawnSync(command[0], [...command.slice(1), ...args], {
