@@ -129,6 +129,8 @@ async function main(args) {
 
 main(process.argv.slice(2)).catch((error) => {
   const isUsage = error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS');
-  console.error(isUsage ? `${error.message}\n\n${usage}` : error);
+  const [, missing] = /^Cannot find module '([^']+)'/.exec(error.message) ?? [];
+  if (isUsage) console.error(`${error.message}\n\n${usage}`);
+  else console.error(missing === undefined ? error : `This needs a package: npm install ${missing}`);
   process.exitCode = 1;
 });
