@@ -72,6 +72,12 @@ describe('the pages', () => {
     );
   });
 
+  it.each(Object.keys(presets.kfac().stats()))('say what %s of stats() is', (field) => {
+    const page = text('docs/reading-summary-and-stats.md');
+    expect(page).toContain(`  ${field}: `);
+    expect(page).toMatch(new RegExp(`^\\| \`${field}\` +\\|.*\\S.*\\|$`, 'm'));
+  });
+
   it.each(Object.keys(presets))('describe %s, and list it twice', (name) => {
     expect(pages).toContain(`docs/methods/${name}.md`);
     expect(text('docs/methods/README.md')).toContain(`[\`${name}\`](${name}.md)`);
