@@ -1,0 +1,46 @@
+'use strict';
+
+// Builds the addon of a target with OpenBLAS inside, and lays it, stripped, where the package ships it.
+
+const fs = require('node:fs');
+const path = require('node:path');
+
+const { cmakeAddon, replaceFile } = require('../cmake-addon.cjs');
+const { run } = require('./command.cjs');
+const { outputFolder, workFolder } = require('./targets.cjs');
+
+/** Libraries that CMake builds where it can, and that the addon looks for beside itself. */
+const plugins = ['natgrad-cuda.so'];
+
+/** Builds natgrad.node with the archive of OpenBLAS and LAPACK inside; `strip` removes what only a debugger reads. */
+function buildAddon(name, { archive, variables = {}, args = [], strip }) {
+  const built = cmakeAddon({
+    work: path.join(workFolder, name, 'cmake'),
+    variables: { NATGRAD_OPENBLAS: archive, ...variables },
+    args,
+  });
+  const shipped = ['natgrad.node', ...plugins.filter((file) => fs.existsSync(path.join(built, file)))];
+  for (const file of shipped) {
+    const target = path.join(outputFolder(name), file);
+    replaceFile(path.join(built, file), target);
+    run(strip[0], [...strip.slice(1), target]);
+  }
+  return path.join(outputFolder(name), 'natgrad.node');
+}
+
+/** CMake variables and cmake-js arguments that make the compilers of a sysroot build for its architecture. */
+function toolchain({ cxx }, { processor, triple }, nodeArchitecture) {
+  return {
+    variables: {
+      CMAKE_CXX_COMPILER: cxx,
+      CMAKE_AR: `/usr/bin/${triple}-ar`,
+      CMAKE_RANLIB: `/usr/bin/${triple}-ranlib`,
+      CMAKE_SYSTEM_NAME: 'Linux',
+      CMAKE_SYSTEM_PROCESSOR: processor,
+    },
+    args: ['--arch', nodeArchitecture],
+    strip: [`${triple}-strip`, '--strip-unneeded'],
+  };
+}
+
+module.exports = { buildAddon, toolchain };

@@ -1,0 +1,88 @@
+'use strict';
+
+// Builds prebuilds/<platform>/natgrad.node, which the loader prefers to a local build and the package ships.
+//   npm run build:prebuild                            the platform of this machine, on Debian or Ubuntu
+//   npm run build:prebuild -- linux-x64 linux-arm64   named platforms, cross-compiled where need be
+//   npm run build:prebuild -- --openblas FILE         this machine's platform with its own compiler and that static OpenBLAS (macOS, musl, Windows)
+
+const { spawnSync } = require('node:child_process');
+const path = require('node:path');
+const { parseArgs } = require('node:util');
+
+const { AddonBuildError } = require('../cmake-addon.cjs');
+const { buildAddon, toolchain } = require('./addon.cjs');
+const { PrebuildError, run, say } = require('./command.cjs');
+const { openblas } = require('./openblas.cjs');
+const { sysroot } = require('./sysroot.cjs');
+const { root, targets } = require('./targets.cjs');
+const { inspect, problems } = require('./verify.cjs');
+
+/** The folder's name under prebuilds/: the same rule as the loader's. */
+function thisPlatform() {
+  const musl =
+    process.platform === 'linux' && process.report.getReport().header.glibcVersionRuntime === undefined;
+  return `${process.platform}-${process.arch}${musl ? '-musl' : ''}`;
+}
+
+function requireTools(commands) {
+  const missing = commands.filter((command) => spawnSync(command, ['--version']).status !== 0);
+  if (missing.length > 0)
+    throw new PrebuildError(
+      `these commands are missing: ${missing.join(', ')} (Debian: g++, dpkg-dev, make, cmake, and g++-aarch64-linux-gnu for linux-arm64)`,
+    );
+}
+
+/** What is shown of a finished binary, or why it must not be shipped. */
+function check(name, file, triple) {
+  const report = inspect(file, triple);
+  const found = problems(report);
+  if (found.length > 0) throw new PrebuildError(`${file} is not fit to be shipped:\n${found.join('\n')}`);
+  const versions = Object.entries(report.newest).map(([library, version]) => `${library} ${version}`);
+  say(
+    `${name}: ${(report.bytes / 1e6).toFixed(1)} MB; needs ${versions.join(', ')}; ${report.needed.join(' ')}`,
+  );
+}
+
+/** Loads the binary in a process of its own, as far as this machine can. */
+function tryOut(name, file) {
+  if (name === thisPlatform()) run(process.execPath, ['-e', 'require(process.argv[1])', file]);
+}
+
+function prebuildOnDebian(name) {
+  const target = targets[name];
+  if (target === undefined)
+    throw new PrebuildError(
+      `there is no recipe for ${name} on Debian, only for ${Object.keys(targets).join(', ')}; on that platform itself: ` +
+        'npm run build:prebuild -- --openblas path/to/libopenblas.a (docs/building.md)',
+    );
+  requireTools(['apt-get', 'dpkg-source', 'make', `${target.triple}-gcc`, `${target.triple}-g++`, 'gcc']);
+  const compilers = sysroot(name, target);
+  const archive = openblas(name, target, compilers);
+  const file = buildAddon(name, { archive, ...toolchain(compilers, target, name.split('-')[1]) });
+  check(name, file, target.triple);
+  tryOut(name, file);
+}
+
+function prebuildHere(archive) {
+  const name = thisPlatform();
+  const strip = process.platform === 'darwin' ? ['strip', '-x'] : ['strip', '--strip-unneeded'];
+  tryOut(name, buildAddon(name, { archive: path.resolve(archive), strip }));
+}
+
+function main() {
+  const { values, positionals } = parseArgs({
+    options: { openblas: { type: 'string' } },
+    allowPositionals: true,
+  });
+  if (values.openblas !== undefined) prebuildHere(values.openblas);
+  else for (const name of positionals.length > 0 ? positionals : [thisPlatform()]) prebuildOnDebian(name);
+}
+
+try {
+  process.chdir(root);
+  main();
+} catch (error) {
+  if (!(error instanceof PrebuildError) && !(error instanceof AddonBuildError)) throw error;
+  say(error.message);
+  process.exit(1);
+}
