@@ -33,7 +33,7 @@ function isSelfContained(binary) {
  * Returns {file, binary, description}: the tarball, the binary of this platform that is in it, and what that is, in words.
  */
 function packProject(target) {
-  const { platformName } = require('../../dist/linalg/loader.js');
+  const { platformName } = require('../../dist/linalg/platform.js');
   const inside = path.join('prebuilds', platformName(), 'natgrad.node');
   const prebuilt = path.join(root, inside);
   const packed = pack(root, target);

@@ -1,4 +1,5 @@
-import { loadAddon, platformName } from '../linalg/loader';
+import { loadAddon } from '../linalg/loader';
+import { glibcVersion, platformName } from '../linalg/platform';
 import { backendNames, isInstalled, selectBackend, type BackendName } from './backend';
 import { packageVersion } from './versions';
 
@@ -28,14 +29,14 @@ export interface Inspection {
 /** Finds out what this package runs on here, loading the addon and starting every backend that is installed. */
 export async function inspect(): Promise<Inspection> {
   const loaded = loadAddon();
-  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  const glibc = glibcVersion();
   const backends = {} as Record<BackendName, string>;
   for (const name of backendNames) backends[name] = await backendVerdict(name);
   return {
     natgrad: packageVersion('natgrad') ?? 'unknown',
     node: process.versions.node,
     platform: platformName(),
-    libc: header.glibcVersionRuntime === undefined ? null : `glibc ${header.glibcVersionRuntime}`,
+    libc: glibc === undefined ? null : `glibc ${glibc}`,
     addon: loaded.addon === undefined ? null : { path: loaded.path, ...loaded.addon.info() },
     addonProblem: loaded.addon === undefined ? loaded.help : null,
     cuda: { available: false, reason: `this version has no CUDA back end; ${cudaDriver()}` },

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { NatgradError } from '../errors';
 import type { Addon } from './addon';
+import { describeLoadFailure, describeMissingFile } from './loaderHelp';
+import { platformName } from './platform';
 
 /** The outcome of looking for natgrad.node: the addon and its path, or the text that explains why there is none. */
 export type Loaded = { addon: Addon; path: string } | { addon: undefined; help: string };
@@ -10,7 +12,7 @@ let loaded: Loaded | undefined;
 
 /**
  * Finds and loads the native addon, once: the path in the environment variable NATGRAD_ADDON if it is set (and then nothing else), else
- * the prebuilt binary of this platform, else a local build. Never throws.
+ * a local build, which somebody must have wanted, else the prebuilt binary of this platform. Never throws.
  */
 export function loadAddon(): Loaded {
   return (loaded ??= search());
@@ -25,30 +27,36 @@ export function requireAddon(): Addon {
 
 function search(): Loaded {
   const failures: string[] = [];
-  for (const { path, origin } of candidates()) {
+  for (const { path, origin, platform } of candidates()) {
     if (!existsSync(path)) {
-      failures.push(`${origin}: no file ${path}`);
+      failures.push(`${origin}: ${describeMissingFile(path, platform)}`);
       continue;
     }
     try {
       // eslint-disable-next-line @typescript-eslint/no-require-imports
       return { addon: require(path) as Addon, path };
     } catch (error) {
-      failures.push(
-        `${origin}: ${path} does not load: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      failures.push(`${origin}: ${describeLoadFailure(path, error)}`);
     }
   }
   return { addon: undefined, help: helpText(failures) };
 }
 
-function candidates(): { path: string; origin: string }[] {
+interface Candidate {
+  path: string;
+  origin: string;
+  /** The platform that a prebuilt binary is for. */
+  platform?: string;
+}
+
+function candidates(): Candidate[] {
   const explicit = process.env.NATGRAD_ADDON;
   if (explicit) return [{ path: explicit, origin: 'NATGRAD_ADDON' }];
   const root = packageRoot();
+  const platform = platformName();
   return [
-    { path: join(root, 'prebuilds', platformName(), 'natgrad.node'), origin: 'prebuilt binary' },
     { path: join(root, 'build', 'Release', 'natgrad.node'), origin: 'local build' },
+    { path: join(root, 'prebuilds', platform, 'natgrad.node'), origin: 'prebuilt binary', platform },
   ];
 }
 
@@ -57,17 +65,6 @@ function packageRoot(): string {
   let folder = __dirname;
   while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
   return folder;
-}
-
-/** `linux-x64`, `darwin-arm64`, `linux-x64-musl` ...: the name of a folder under prebuilds/. */
-export function platformName(): string {
-  return `${process.platform}-${process.arch}${isMusl() ? '-musl' : ''}`;
-}
-
-function isMusl(): boolean {
-  if (process.platform !== 'linux') return false;
-  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
-  return header.glibcVersionRuntime === undefined;
 }
 
 function helpText(failures: string[]): string {

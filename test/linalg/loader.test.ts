@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { kernels, NatgradError } from '../../src/linalg';
-import { loadAddon, platformName } from '../../src/linalg/loader';
+import { loadAddon } from '../../src/linalg/loader';
+import { platformName } from '../../src/linalg/platform';
 
 const root = join(__dirname, '..', '..');
 
