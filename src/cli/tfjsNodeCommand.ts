@@ -2,8 +2,8 @@ import { NatgradError } from '../errors';
 import { say } from './tfjsNode/childProcess';
 import { installFromDownload } from './tfjsNode/fromDownload';
 import { buildFromWheel } from './tfjsNode/fromWheel';
-import { installPackage, npmMajor } from './tfjsNode/npmPackage';
-import { findProject } from './tfjsNode/project';
+import { installPackage, isSaved, npmMajor } from './tfjsNode/npmPackage';
+import { findProject, type Project } from './tfjsNode/project';
 import { runningVersion } from './tfjsNode/runningVersion';
 
 /**
@@ -15,9 +15,10 @@ import { runningVersion } from './tfjsNode/runningVersion';
  */
 export async function tfjsNodeCommand(flags: { save?: true }): Promise<void> {
   const project = findProject(process.cwd());
-  let running = runningVersion(project.folder);
+  const save = flags.save === true && !isSaved(project);
+  let running = save ? null : runningVersion(project.folder);
   if (running === null) {
-    const packageFolder = installPackage(project, flags.save === true);
+    const packageFolder = installPackage(project, save);
     running = runningVersion(project.folder);
     if (running === null && (await installFromDownload(packageFolder)))
       running = runningVersion(project.folder);
@@ -32,16 +33,18 @@ export async function tfjsNodeCommand(flags: { save?: true }): Promise<void> {
       `tfjs-node is installed but does not work; \`node -e "require('@tensorflow/tfjs-node')"\` in ${project.folder} says why`,
     );
   say(`works, on TensorFlow ${running}`);
-  adviseOnNpm(project.folder);
+  if (project.otherManager === null) adviseOnNpm(project);
   if (Number.parseInt(process.versions.node, 10) >= 23)
     say(
       "with this Node, require('natgrad/tfjs-node-polyfill') must come before require('@tensorflow/tfjs-node')",
     );
 }
 
-/** From version 12 on, npm runs no installer of a dependency that the project has not approved. */
-function adviseOnNpm(folder: string): void {
-  const major = npmMajor(folder);
+/** What npm will do to it: remove what package.json does not name and, from version 12 on, skip an installer that is not approved. */
+function adviseOnNpm(project: Project): void {
+  if (!isSaved(project))
+    say('package.json does not name it, so the next `npm install` removes it; --save writes it there');
+  const major = npmMajor(project.folder);
   if (major !== null && major >= 12)
     say(
       `npm ${major} skips the installer of tfjs-node: after a fresh \`npm install\` run this command again, or approve the installer ` +

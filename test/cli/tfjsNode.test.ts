@@ -83,6 +83,32 @@ describe('natgrad tfjs-node', () => {
     expect(readFileSync(join(project, 'package.json'), 'utf8')).toBe(manifest);
   });
 
+  it('says that npm will remove what package.json does not name', () => {
+    const project = makeProject(folder);
+    addPackage(project, '@tensorflow/tfjs-node', working);
+    const env = { ...cleanEnvironment, PATH: programs(folder, 'echo 11.0.0') };
+    expect(natgrad(['tfjs-node'], env, project).stderr).toMatch(/the next `npm install` removes it; --save/);
+    const saved = {
+      name: 'project',
+      version: '1.0.0',
+      devDependencies: { '@tensorflow/tfjs-node': '^4.22.0' },
+    };
+    writeFileSync(join(project, 'package.json'), JSON.stringify(saved));
+    expect(natgrad(['tfjs-node'], env, project).stderr).not.toMatch(/removes it/);
+  });
+
+  it('has npm save what works already', () => {
+    const project = makeProject(folder);
+    addPackage(project, '@tensorflow/tfjs-node', working);
+    addPackage(project, '@mapbox/node-pre-gyp', '');
+    const PATH = programs(folder, 'echo "$@" >> ../calls; echo 11.0.0');
+    const { status } = natgrad(['tfjs-node', '--save'], { ...cleanEnvironment, PATH }, project);
+    expect(status).toBe(0);
+    expect(readFileSync(join(folder, 'calls'), 'utf8')).toMatch(
+      /^install --save-prod --ignore-scripts .*@4\.22\.0\n/,
+    );
+  });
+
   it('says what npm 12 needs', () => {
     const project = makeProject(folder);
     addPackage(project, '@tensorflow/tfjs-node', working);

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 import { NatgradError } from '../../errors';
@@ -15,8 +15,19 @@ function installedFolder(project: Project): string | null {
   return resolveFrom(dirname(manifest), '@mapbox/node-pre-gyp') === null ? null : dirname(manifest);
 }
 
+/** Whether package.json names tfjs-node, so that it stays when npm next installs something. */
+export function isSaved(project: Project): boolean {
+  const manifest = JSON.parse(readFileSync(join(project.folder, 'package.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >;
+  return ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'].some(
+    (kind) => '@tensorflow/tfjs-node' in ((manifest[kind] as object | undefined) ?? {}),
+  );
+}
+
 /**
- * Installs the npm package without running its installer, if it is not installed yet.
+ * Installs the npm package without running its installer, if it is not installed yet or is to be saved.
  *
  * @param save Whether to write it to package.json and the lock file.
  * @returns Its folder.
@@ -24,7 +35,7 @@ function installedFolder(project: Project): string | null {
  */
 export function installPackage(project: Project, save: boolean): string {
   const installed = installedFolder(project);
-  if (installed !== null) return installed;
+  if (installed !== null && !save) return installed;
   if (project.otherManager !== null) {
     throw new NatgradError(
       'ERR_NATGRAD_BACKEND',
@@ -33,7 +44,12 @@ export function installPackage(project: Project, save: boolean): string {
     );
   }
   say(`installing the package, version ${version}`);
-  rmSync(join(project.folder, 'node_modules', '@tensorflow', 'tfjs-node'), { recursive: true, force: true });
+  // npm would believe a folder that other installations took apart.
+  if (installed === null)
+    rmSync(join(project.folder, 'node_modules', '@tensorflow', 'tfjs-node'), {
+      recursive: true,
+      force: true,
+    });
   // Without --save-prod npm skips it where this package, whose optional peer it is, is the project itself.
   const saving = save ? ['--save-prod'] : ['--save-prod', '--no-save'];
   const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
