@@ -9,5 +9,4 @@ export type { LogFormat } from './logFile';
 export type { MonitorConfig } from './monitor';
 export { progressBar, type ProgressBarConfig } from './progressBar';
 export { reduceLROnPlateau, type ReduceLROnPlateauConfig } from './reduceLROnPlateau';
-export type { LogFormat } from './logFile';
 export { statisticsLogger, type StatisticsLoggerConfig } from './statisticsLogger';
