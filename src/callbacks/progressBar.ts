@@ -59,7 +59,11 @@ class ProgressBar extends TrainingCallback {
 
   override async onEpochEnd(_epoch: number, logs?: Logs): Promise<void> {
     this.stepsPerEpoch ??= this.stepsDone;
-    const values = { ...asText(await metricsIn(logs)), ...this.dampingText() };
+    // tfjs puts those of validation first.
+    const metrics = Object.entries(await metricsIn(logs));
+    const isValidation = ([name]: [string, number]) => name.startsWith('val_');
+    const ordered = [...metrics.filter((each) => !isValidation(each)), ...metrics.filter(isValidation)];
+    const values = { ...asText(Object.fromEntries(ordered)), ...this.dampingText() };
     this.display?.finishEpoch(`epoch ${this.epochText()}`, values);
   }
 

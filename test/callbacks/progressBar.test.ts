@@ -58,7 +58,9 @@ describe('progressBar', () => {
     });
 
     expect(screen.written).not.toMatch(/\u001b|\r/);
-    expect(screen.lines[1]).toMatch(/^epoch 2\/2 {2}val_loss .* {2}\d+ s$/);
+    expect(screen.lines[1]).toMatch(
+      /^epoch 2\/2 {2}loss .* {2}acc .* {2}val_loss .* {2}val_acc .* {2}\d+ s$/,
+    );
     expect(screen.lines[1]).toContain(`val_acc ${Number((history.val_acc[1] as number).toPrecision(4))}`);
     expect(screen.lines[1]).toContain(`loss ${Number((history.loss[1] as number).toPrecision(4))}`);
     expect(screen.lines).toHaveLength(3);

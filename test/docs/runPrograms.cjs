@@ -30,6 +30,8 @@ process.on('uncaughtException', (error) => {
 });
 process.on('beforeExit', () => {
   if (current !== '') report();
+  // Losses without a list of variables are those of all there are, which in a process of its own are the program's.
+  tf.disposeVariables();
   const next = programs.shift();
   [current, output] = [next ? next[0] : '', ''];
   if (!next) return;
