@@ -36,8 +36,11 @@ function continuation(model, alphabet, seed, length) {
   let text = seed;
   for (let i = 0; i < length; i++) {
     const codes = Array.from(text.slice(-sampleLength), (character) => alphabet.indexOf(character));
-    const input = tf.oneHot(tf.tensor2d([codes], undefined, 'int32'), alphabet.length).toFloat();
-    text += alphabet[tf.tidy(() => model.predict(input).argMax(-1).dataSync()[0])];
+    const next = tf.tidy(() => {
+      const input = tf.oneHot(tf.tensor2d([codes], undefined, 'int32'), alphabet.length).toFloat();
+      return model.predict(input).argMax(-1).dataSync()[0];
+    });
+    text += alphabet[next];
   }
   return text.slice(seed.length);
 }
