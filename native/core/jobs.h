@@ -11,7 +11,7 @@
 
 namespace natgrad {
 
-enum class Status : int32_t { ok, notConverged, notPositiveDefinite, notFinite, outOfMemory };
+enum class Status : int32_t { ok, notConverged, notPositiveDefinite, notFinite, outOfMemory, deviceLost };
 
 struct Report {
   Status status = Status::ok;
