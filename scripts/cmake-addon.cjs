@@ -47,6 +47,14 @@ function cmakeAddon({ work, variables = {}, args = [] }) {
   return outputFolder(work);
 }
 
+/** Libraries that CMake builds where it can, and that the addon looks for beside itself. */
+const plugins = ['natgrad-cuda.so'];
+
+/** The files in that folder that belong together: the addon and the plugins that were built. */
+function builtFiles(folder) {
+  return ['natgrad.node', ...plugins.filter((name) => existsSync(join(folder, name)))];
+}
+
 /** Copies a file in one step, so that a process that has the old one loaded keeps it. */
 function replaceFile(from, to) {
   mkdirSync(dirname(to), { recursive: true });
@@ -54,4 +62,4 @@ function replaceFile(from, to) {
   renameSync(`${to}.new`, to);
 }
 
-module.exports = { AddonBuildError, cmakeAddon, replaceFile, root };
+module.exports = { AddonBuildError, builtFiles, cmakeAddon, replaceFile, root };

@@ -47,4 +47,4 @@ struct CudaPlugin {
 }  // namespace natgrad
 
 // The only symbol of the library; null if it does not know this version.
-extern "C" const natgrad::CudaPlugin* natgradCudaPlugin(uint32_t abiVersion);
+extern "C" __attribute__((visibility("default"))) const natgrad::CudaPlugin* natgradCudaPlugin(uint32_t abiVersion);

@@ -2,15 +2,11 @@
 
 // Builds the addon of a target with OpenBLAS inside, and lays it, stripped, where the package ships it.
 
-const fs = require('node:fs');
 const path = require('node:path');
 
-const { cmakeAddon, replaceFile } = require('../cmake-addon.cjs');
+const { builtFiles, cmakeAddon, replaceFile } = require('../cmake-addon.cjs');
 const { run } = require('./command.cjs');
 const { outputFolder, workFolder } = require('./targets.cjs');
-
-/** Libraries that CMake builds where it can, and that the addon looks for beside itself. */
-const plugins = ['natgrad-cuda.so'];
 
 /** Builds natgrad.node with the archive of OpenBLAS and LAPACK inside; `strip` removes what only a debugger reads. */
 function buildAddon(name, { archive, variables = {}, args = [], strip }) {
@@ -19,8 +15,7 @@ function buildAddon(name, { archive, variables = {}, args = [], strip }) {
     variables: { NATGRAD_OPENBLAS: archive, ...variables },
     args,
   });
-  const shipped = ['natgrad.node', ...plugins.filter((file) => fs.existsSync(path.join(built, file)))];
-  for (const file of shipped) {
+  for (const file of builtFiles(built)) {
     const target = path.join(outputFolder(name), file);
     replaceFile(path.join(built, file), target);
     run(strip[0], [...strip.slice(1), target]);
