@@ -28,6 +28,28 @@ double powerOfTwo(int e) {
 }  // namespace
 
 template <class T>
+DampedMatrix weigh(double bound, double trace, bool negative, double damping, int32_t p) {
+  DampedMatrix result;
+  result.upper = bound;
+  if (!std::isfinite(bound)) {
+    result.status = Status::notFinite;
+    return result;
+  }
+  // The trace bounds the eigenvalues of a matrix that has no negative ones.
+  if (!negative && std::isfinite(trace)) result.upper = std::min(result.upper, trace);
+  result.damping = damping;
+  if (result.damping > 0) result.damping = std::max(result.damping, dampingFloor<T>(result.upper));
+  const double size = result.upper + result.damping;
+  if (size > 0 && std::isfinite(size)) {
+    constexpr int limit = std::is_same_v<T, float> ? 124 : 1020;
+    int exponent = std::clamp(exponentOf(size), -limit, limit);
+    if (p > 1) exponent -= ((exponent % p) + p) % p;
+    result.scale = powerOfTwo(-exponent);
+  }
+  return result;
+}
+
+template <class T>
 DampedMatrix examine(const Operations<T>& ops, int64_t n, const T* matrix, const Damped<T>& damped, int32_t p) {
   DampedMatrix result;
   if (n == 0) {
@@ -48,27 +70,12 @@ DampedMatrix examine(const Operations<T>& ops, int64_t n, const T* matrix, const
   const double guard = wide && largest > 0 && std::isfinite(largest)
                            ? powerOfTwo(-std::clamp(exponentOf(largest), -1000, 1000))
                            : 1.0;
-  result.upper = normBound(ops, n, matrix, guard);
-  if (!std::isfinite(result.upper)) {
-    result.status = Status::notFinite;
-    return result;
-  }
-  // The trace bounds the eigenvalues of a matrix that has no negative ones.
-  if (!negative && std::isfinite(trace)) result.upper = std::min(result.upper, trace);
-  result.damping = resolveDamping(damped, trace, n);
-  if (result.damping > 0) result.damping = std::max(result.damping, dampingFloor<T>(result.upper));
-  const double size = result.upper + result.damping;
-  if (size > 0 && std::isfinite(size)) {
-    constexpr int limit = std::is_same_v<T, float> ? 124 : 1020;
-    int exponent = std::clamp(exponentOf(size), -limit, limit);
-    if (p > 1) exponent -= ((exponent % p) + p) % p;
-    result.scale = powerOfTwo(-exponent);
-  }
-  return result;
+  return weigh<T>(normBound(ops, n, matrix, guard), trace, negative, resolveDamping(damped, trace, n), p);
 }
 
 template <class T>
-bool settle(const DampedMatrix& matrix, int64_t n, int32_t p, T* out, Report& report) {
+bool settle(const DampedMatrix& matrix, int64_t n, int32_t p, Report& report, double& diagonal) {
+  diagonal = std::numeric_limits<double>::quiet_NaN();
   if (matrix.status == Status::ok && n > 0 && matrix.upper > 0) return false;
   report = Report();
   report.damping = matrix.damping;
@@ -85,11 +92,24 @@ bool settle(const DampedMatrix& matrix, int64_t n, int32_t p, T* out, Report& re
     report.converged = false;
     return true;
   }
-  std::fill(out, out + n * n, T(0));
-  for (int64_t i = 0; i < n; ++i) out[i * n + i] = static_cast<T>(value);
+  diagonal = value;
   return true;
 }
 
+template <class T>
+bool settle(const DampedMatrix& matrix, int64_t n, int32_t p, T* out, Report& report) {
+  double diagonal = 0;
+  if (!settle<T>(matrix, n, p, report, diagonal)) return false;
+  if (std::isnan(diagonal)) return true;
+  std::fill(out, out + n * n, T(0));
+  for (int64_t i = 0; i < n; ++i) out[i * n + i] = static_cast<T>(diagonal);
+  return true;
+}
+
+template DampedMatrix weigh<float>(double, double, bool, double, int32_t);
+template DampedMatrix weigh<double>(double, double, bool, double, int32_t);
+template bool settle<float>(const DampedMatrix&, int64_t, int32_t, Report&, double&);
+template bool settle<double>(const DampedMatrix&, int64_t, int32_t, Report&, double&);
 template bool settle<float>(const DampedMatrix&, int64_t, int32_t, float*, Report&);
 template bool settle<double>(const DampedMatrix&, int64_t, int32_t, double*, Report&);
 template DampedMatrix examine<float>(const Operations<float>&, int64_t, const float*, const Damped<float>&, int32_t);

@@ -24,10 +24,20 @@ struct DampedMatrix {
 template <class T>
 DampedMatrix examine(const Operations<T>& ops, int64_t n, const T* matrix, const Damped<T>& damped, int32_t p);
 
+// The same of what was found: a bound of the spectral norm (not finite for a matrix that is not), the trace, whether there is
+// a negative number on the diagonal, and the damping as resolved.
+template <class T>
+DampedMatrix weigh(double bound, double trace, bool negative, double damping, int32_t p);
+
 // Deals with what needs no arithmetic: a matrix that is not finite, one without elements, and the zero matrix, whose
 // inverse root is damping^(-1/p) I. True if the report is final; else it is left alone.
 template <class T>
 bool settle(const DampedMatrix& matrix, int64_t n, int32_t p, T* out, Report& report);
+
+// The same for a result that is not within reach: `diagonal` is what it has on its diagonal, with zeros beside it, or NaN if
+// nothing is to be written.
+template <class T>
+bool settle(const DampedMatrix& matrix, int64_t n, int32_t p, Report& report, double& diagonal);
 
 // Lower triangle of scale (matrix + damping I) in precision T; above the diagonal nothing is written.
 template <class S, class T>

@@ -14,6 +14,9 @@ namespace natgrad {
 template <class T>
 double resolveDamping(const Damped<T>& damped, double trace, int64_t size);
 
+// The same of the means of the diagonals of the matrix and its partner, which is null where there is none.
+double resolveDamping(double damping, bool relative, double mean, const double* partnerMean);
+
 // Smallest damping, for a matrix with eigenvalues up to `upper`, that makes a matrix which is positive semidefinite but
 // for rounding in T safely definite: 10 units of roundoff. Measured on Gram matrices: Cholesky always fails below a
 // quarter of a unit, and never from two.

@@ -32,6 +32,9 @@ inline Report failure(Status status) {
   return report;
 }
 
+// Of every field the worst value: the report of a job of several matrices.
+Report worstOf(const std::vector<Report>& reports);
+
 struct ConvGeometry {
   int64_t batch, inHeight, inWidth, channels;
   int64_t kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth;

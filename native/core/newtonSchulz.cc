@@ -3,38 +3,13 @@
 
 #include "core/buffer.h"
 #include "core/dampedMatrix.h"
+#include "core/newtonSchulzSchedule.h"
 #include "core/rootIteration.h"
 #include "core/symmetric.h"
 
 namespace natgrad {
 
 namespace {
-
-struct Cubic {
-  double linear, cubic;
-};
-
-// The odd cubic x -> linear x + cubic x^3 that maps [l, u] to the smallest interval around 1, and that interval (Chen
-// and Chow, 2014). It takes its least value at both ends, which makes it c (x - x^3 / s) with s = l^2 + l u + u^2, and
-// its largest at sqrt(s / 3); c puts the middle of the two at 1.
-Cubic minimaxCubic(Interval& interval) {
-  const double l = interval.lower;
-  const double u = interval.upper;
-  const double s = l * l + l * u + u * u;
-  const double peak = std::sqrt(s / 3);
-  const double least = l - l * l * l / s;
-  const double most = peak - peak * peak * peak / s;
-  const double c = 2 / (least + most);
-  interval = {c * least, c * most};
-  return {c, -c / s};
-}
-
-// Newton's own choice; [l, 1] goes to [(3 l - l^3) / 2, 1].
-Cubic classicCubic(Interval& interval) {
-  const double l = interval.lower;
-  interval = {1.5 * l - 0.5 * l * l * l, 1};
-  return {1.5, -0.5};
-}
 
 template <class T>
 double residualOf(int64_t n, const T* e) {
@@ -50,12 +25,9 @@ double residualOf(int64_t n, const T* e) {
   return std::sqrt(sum / static_cast<double>(n));
 }
 
-// Whether the iterate is a root. Rounding keeps the residual above some roundoffs times the condition number, so more
-// than that cannot be asked; but an error of a tenth in one direction is too much, however many directions are right.
 template <class T>
 bool isRoot(int64_t n, double residual, double tolerance, Interval interval) {
-  const double rounding = std::min(0.1, 4 * unitRoundoff<T> * interval.upper / interval.lower);
-  return residual <= std::max(tolerance, rounding / std::sqrt(static_cast<double>(n)));
+  return residual <= rootLimit(unitRoundoff<T>, n, tolerance, interval);
 }
 
 }  // namespace
@@ -78,20 +50,14 @@ Attempt newtonSchulz(const Operations<T>& ops, int64_t n, T* a, Interval interva
   std::copy(y.data(), y.data() + n * n, e.data());
   // The polynomials act on the square roots of the eigenvalues.
   Interval roots{std::sqrt(interval.lower / bound), 1};
-  int64_t limit = stop.maxIterations;
-  if (limit == 0) {
-    // What the interval needs, and one more for rounding.
-    limit = 1;
-    for (Interval r = roots; 1 - r.lower > stop.tolerance / 2 && limit < 100; ++limit)
-      minimax ? minimaxCubic(r) : classicCubic(r);
-  }
+  const int64_t limit = newtonSchulzSteps(roots, stop, minimax);
   for (;; ++attempt.iterations) {
     if (attempt.iterations > 0) ops.gemm(false, false, n, n, n, T(1), z.data(), n, y.data(), n, T(0), e.data(), n);
     attempt.residual = residualOf(n, e.data());
     // The first residual is that of Z = I; it is not there yet to be returned.
     const bool done = attempt.residual <= stop.tolerance && attempt.iterations > 0;
     if (done || attempt.iterations == limit || !std::isfinite(attempt.residual)) break;
-    const Cubic step = minimax ? minimaxCubic(roots) : classicCubic(roots);
+    const Cubic step = nextCubic(roots, minimax);
     const T cubic = static_cast<T>(step.cubic);
     for (int64_t i = 0; i < n * n; ++i) p[i] = cubic * e[i];
     for (int64_t i = 0; i < n; ++i) p[i * n + i] += static_cast<T>(step.linear);

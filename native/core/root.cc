@@ -8,25 +8,13 @@
 #include "core/eigenRoot.h"
 #include "core/inverse.h"
 #include "core/ladder.h"
+#include "core/rootInterval.h"
 #include "core/rootIteration.h"
 #include "core/symmetric.h"
 
 namespace natgrad {
 
 namespace {
-
-// How far the damping is trusted as a lower bound of the eigenvalues, and the norm as an upper one: rounding moves
-// both.
-constexpr double lowerSlack = 0.9;
-constexpr double upperSlack = 1.001;
-
-template <class T>
-Interval intervalOf(const DampedMatrix& matrix, double damping) {
-  const double upper = upperSlack * (matrix.upper + damping);
-  // Without damping the smallest eigenvalue that means anything is assumed.
-  const double lower = damping > 0 ? lowerSlack * damping : 10 * unitRoundoff<T> * upper;
-  return {std::min(lower, upper) * matrix.scale, upper * matrix.scale};
-}
 
 template <class T>
 Attempt squareRoot(const Backend& backend, RootMethod method, int64_t n, T* a, Interval interval, Stop stop) {
@@ -49,7 +37,7 @@ Attempt iterate(const Backend& backend, RootMethod method, int64_t n, int32_t p,
   if (!first.accepted) return first;
   ops.mirror(n, a, n, T(1), half.data());
   symmetricProduct(ops, n, matrix.data(), half.data(), a);
-  const Interval roots{lowerSlack * std::sqrt(interval.lower), upperSlack * std::sqrt(interval.upper)};
+  const Interval roots = rootsOf(interval);
   Attempt second = squareRoot(backend, method, n, a, roots, stop);
   second.iterations += first.iterations;
   second.residual = std::max(first.residual, second.residual);
@@ -64,7 +52,7 @@ Attempt tryIteration(const Backend& backend, const InverseRootJob<S>& job, RootM
                      const DampedMatrix& matrix, double damping) {
   const Operations<T>& ops = operations<T>(backend);
   const int64_t n = job.size;
-  const Stop stop{job.tolerance > 0 ? job.tolerance : (sizeof(T) == 4 ? 1e-4 : 1e-10), job.maxIterations};
+  const Stop stop = stopOf<T>(job);
   Buffer<T> a(n * n);
   loadLower(n, job.matrix, matrix.scale, damping, a.data());
   Attempt attempt = iterate(backend, method, n, job.p, a.data(), intervalOf<T>(matrix, damping), stop);
@@ -99,8 +87,6 @@ Attempt tryPrecise(const Backend& backend, const InverseRootJob<S>& job, const D
 template <class S>
 Attempt tryAsAsked(const Backend& backend, const InverseRootJob<S>& job, const DampedMatrix& matrix) {
   if constexpr (std::is_same_v<S, float>) {
-    // Beyond this condition number the error of float32 passes one percent.
-    constexpr double singleIsEnough = 1e5;
     // Beyond this one too many terms need float64.
     constexpr double contourIsFaster = 1e8;
     const Interval interval = intervalOf<float>(matrix, matrix.damping);

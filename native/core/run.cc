@@ -51,20 +51,7 @@ struct Stack {
   Report* whole;
   std::vector<Report> matrices;
 
-  // Of every field the worst value.
-  void merge() const {
-    Report worst;
-    for (const Report& report : matrices) {
-      worst.status = std::max(worst.status, report.status);
-      worst.residual = std::max(worst.residual, report.residual);
-      worst.iterations = std::max(worst.iterations, report.iterations);
-      worst.converged = worst.converged && report.converged;
-      worst.minEigenvalue = std::fmin(worst.minEigenvalue, report.minEigenvalue);  // the one that is not NaN
-      worst.damping = std::max(worst.damping, report.damping);
-      worst.retries = std::max(worst.retries, report.retries);
-    }
-    *whole = worst;
-  }
+  void merge() const { *whole = worstOf(matrices); }
 };
 
 template <class T>
