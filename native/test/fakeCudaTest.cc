@@ -1,7 +1,5 @@
 // The test double of CUDA itself: each of its checks trips, work is deferred, and kernels run as on a device.
 #include <dlfcn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdint>
@@ -11,6 +9,7 @@
 
 #include "check.h"
 #include "fakeCuda.h"
+#include "fakeGpu.h"
 #include "functions.h"
 #include "grid.h"
 #include "kernel.h"
@@ -20,96 +19,6 @@ using namespace natgrad::fakeCuda;
 using namespace natgrad::test;
 
 namespace {
-
-// An open device with one stream.
-struct Gpu {
-  void* context = nullptr;
-  void* stream = nullptr;
-  void* blas = nullptr;
-  void* solver = nullptr;
-
-  Gpu() {
-    fakeCudaReset();
-    CHECK(cuInit(0) == 0);
-    CHECK(cuDevicePrimaryCtxRetain(&context, 0) == 0);
-    CHECK(cuCtxSetCurrent(context) == 0);
-    CHECK(cuStreamCreate(&stream, 1) == 0);
-    CHECK(cublasCreate_v2(&blas) == 0);
-    CHECK(cublasSetStream_v2(blas, stream) == 0);
-    CHECK(cusolverDnCreate(&solver) == 0);
-    CHECK(cusolverDnSetStream(solver, stream) == 0);
-  }
-  ~Gpu() {
-    cublasDestroy_v2(blas);
-    cusolverDnDestroy(solver);
-    cuStreamDestroy_v2(stream);
-    cuDevicePrimaryCtxRelease_v2(0);
-  }
-  Gpu(const Gpu&) = delete;
-  Gpu& operator=(const Gpu&) = delete;
-
-  void wait() const { CHECK(cuStreamSynchronize(stream) == 0); }
-};
-
-// Device memory with its contents. Copies from ordinary memory, which need no waiting.
-template <class T>
-class OnDevice {
- public:
-  OnDevice(const Gpu& gpu, const std::vector<T>& values) : OnDevice(gpu, values.size()) {
-    CHECK(cuMemcpyHtoDAsync_v2(address_, values.data(), values.size() * sizeof(T), gpu.stream) == 0);
-  }
-  OnDevice(const Gpu& gpu, size_t size) : gpu_(gpu), size_(size) { CHECK(cuMemAlloc_v2(&address_, size * sizeof(T)) == 0); }
-  ~OnDevice() { cuMemFree_v2(address_); }
-  OnDevice(const OnDevice&) = delete;
-  OnDevice& operator=(const OnDevice&) = delete;
-
-  FakeDeviceAddress address() const { return address_; }
-  T* data() const { return reinterpret_cast<T*>(static_cast<uintptr_t>(address_)); }
-  std::vector<T> values() const {
-    std::vector<T> host(size_);
-    CHECK(cuMemcpyDtoHAsync_v2(host.data(), address_, size_ * sizeof(T), gpu_.stream) == 0);
-    return host;
-  }
-
- private:
-  const Gpu& gpu_;
-  FakeDeviceAddress address_ = 0;
-  size_t size_;
-};
-
-template <class T>
-std::vector<T> numbers(size_t size, int seed) {
-  std::vector<T> values(size);
-  for (size_t i = 0; i < size; ++i) values[i] = static_cast<T>(std::sin(static_cast<double>(i * 7 + 1) * seed));
-  return values;
-}
-
-// What a process of its own writes to stderr before it dies, or "it lives" if it does not die.
-std::string lastWords(const std::function<void()>& body) {
-  int ends[2];
-  if (pipe(ends) != 0) return "no pipe";
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(ends[1], STDERR_FILENO);
-    body();
-    _exit(0);
-  }
-  close(ends[1]);
-  std::string text;
-  char buffer[512];
-  for (ssize_t got; (got = read(ends[0], buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(got));
-  close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? "it lives" : text;
-}
-
-void expectDeath(const std::function<void()>& body, const std::string& message, int line) {
-  const std::string words = lastWords(body);
-  CHECK_THAT(words.find(message) != std::string::npos,
-             "line " + std::to_string(line) + ": expected '" + message + "', was '" + words + "'");
-}
-#define EXPECT_DEATH(message, ...) expectDeath(__VA_ARGS__, message, __LINE__)
 
 // Sums of blocks of 256 numbers, by a tree in shared memory.
 void sumBlocks(int64_t size, const float* x, float* sums) {
@@ -126,9 +35,11 @@ void sumBlocks(int64_t size, const float* x, float* sums) {
 }
 
 std::string ptxOf(const std::string& version, const std::string& target, const std::string& parameters) {
-  return ".version " + version + "\n.target " + target + "\n.address_size 64\n.visible .entry sumBlocks(\n" + parameters + ")\n{ ret; }\n";
+  return ".version " + version + "\n.target " + target + "\n.address_size 64\n.visible .entry sumBlocks(\n" +
+         parameters + ")\n{ ret; }\n";
 }
-const char* const sumBlocksParameters = ".param .u64 sumBlocks_param_0,\n.param .u64 sumBlocks_param_1,\n.param .u64 sumBlocks_param_2\n";
+const char* const sumBlocksParameters =
+    ".param .u64 sumBlocks_param_0,\n.param .u64 sumBlocks_param_1,\n.param .u64 sumBlocks_param_2\n";
 
 void* sumBlocksFunction(void** module) {
   addKernel(kernelOf("sumBlocks", &sumBlocks));
@@ -138,7 +49,8 @@ void* sumBlocksFunction(void** module) {
   return function;
 }
 
-int launchSumBlocks(const Gpu& gpu, void* function, int64_t size, const float* x, float* sums, unsigned blocks, unsigned threads) {
+int launchSumBlocks(const Gpu& gpu, void* function, int64_t size, const float* x, float* sums, unsigned blocks,
+                    unsigned threads) {
   void* parameters[] = {&size, &x, &sums};
   return cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, 0, gpu.stream, parameters, nullptr);
 }
@@ -197,7 +109,9 @@ TEST("an event ends the wait for what came before it, and not for what comes aft
   CHECK(cuEventDestroy_v2(event) == 0);
 }
 
-TEST("what a copy from page-locked memory reads is what is there when it is done; from ordinary memory, when it is asked for") {
+TEST(
+    "what a copy from page-locked memory reads is what is there when it is done; from ordinary memory, when it is "
+    "asked for") {
   const Gpu gpu;
   void* pinned = nullptr;
   CHECK(cuMemHostAlloc(&pinned, sizeof(int), 0) == 0);
@@ -236,14 +150,15 @@ TEST("memory used after its end, twice freed or never freed is a violation") {
   CHECK(cuMemFree_v2(freed) == 0);
   EXPECT_DEATH("no device memory that is alive", [&] { cuMemFree_v2(freed); });
   EXPECT_DEATH("no device memory that is alive", [&] { cuMemsetD8Async(freed, 0, 4, gpu.stream); });
-  EXPECT_DEATH("9 bytes from byte 8 on of an allocation of 16", [&] { cuMemsetD8Async(x.address() + 8, 0, 9, gpu.stream); });
+  EXPECT_DEATH("9 bytes from byte 8 on of an allocation of 16",
+               [&] { cuMemsetD8Async(x.address() + 8, 0, 9, gpu.stream); });
   EXPECT_DEATH("no device memory that is alive", [&] { cuMemFree_v2(x.address() + 4); });
   EXPECT_DEATH("left when the context is released: 1 device allocations", [] { cuDevicePrimaryCtxRelease_v2(0); });
   EXPECT_DEATH("left at the end of the process", [&] {
-        setenv("FAKE_CUDA_EXIT", "strict", 1);
-        fakeCudaReset();
-        std::exit(0);
-      });
+    setenv("FAKE_CUDA_EXIT", "strict", 1);
+    fakeCudaReset();
+    std::exit(0);
+  });
 }
 
 TEST("page-locked memory must outlive the copies that use it") {
@@ -251,8 +166,10 @@ TEST("page-locked memory must outlive the copies that use it") {
   const OnDevice<float> x(gpu, size_t(4));
   void* pinned = nullptr;
   CHECK(cuMemHostAlloc(&pinned, 16, 0) == 0);
-  EXPECT_DEATH("a copy that is not done", [&] { cuMemcpyDtoHAsync_v2(pinned, x.address(), 16, gpu.stream), cuMemFreeHost(pinned); });
-  EXPECT_DEATH("run past the end", [&] { cuMemcpyDtoHAsync_v2(static_cast<char*>(pinned) + 8, x.address(), 16, gpu.stream); });
+  EXPECT_DEATH("a copy that is not done",
+               [&] { cuMemcpyDtoHAsync_v2(pinned, x.address(), 16, gpu.stream), cuMemFreeHost(pinned); });
+  EXPECT_DEATH("run past the end",
+               [&] { cuMemcpyDtoHAsync_v2(static_cast<char*>(pinned) + 8, x.address(), 16, gpu.stream); });
   EXPECT_DEATH("no page-locked memory that is alive", [&] { cuMemFreeHost(static_cast<char*>(pinned) + 8); });
   CHECK(cuMemFreeHost(pinned) == 0);
 }
@@ -268,11 +185,11 @@ TEST("handles are checked for their kind and for being alive, and threads for ha
   EXPECT_DEATH("no cuBLAS handle that is alive", [&] { cublasSetMathMode(gpu.solver, 0); });
   EXPECT_DEATH("no context that is alive is current", [] { cuCtxSetCurrent(nullptr), cuMemFree_v2(0); });
   EXPECT_DEATH("the stream is null", [&] {
-        const float one = 1;
-        void* blas = nullptr;
-        cublasCreate_v2(&blas);
-        cublasSgemm_v2(blas, 0, 0, 0, 0, 0, &one, nullptr, 1, nullptr, 1, &one, nullptr, 1);
-      });
+    const float one = 1;
+    void* blas = nullptr;
+    cublasCreate_v2(&blas);
+    cublasSgemm_v2(blas, 0, 0, 0, 0, 0, &one, nullptr, 1, nullptr, 1, &one, nullptr, 1);
+  });
 }
 
 TEST("kernels may write where they have memory, and only there") {
@@ -288,8 +205,10 @@ TEST("kernels may write where they have memory, and only there") {
       cuStreamSynchronize(gpu.stream);
     };
     EXPECT_DEATH("parameter 2 of sumBlocks: ", [&] { launch(1024, &host, 4, 256); });
-    EXPECT_DEATH("sumBlocks touched", [&] { launch(5000, sums.data(), 4, 256), launch(1 << 20, sums.data(), 4096, 256); });
-    EXPECT_DEATH("was written next to an allocation", [&] { launch(1024, sums.data() + 1, 4, 256), cuMemFree_v2(sums.address()); });
+    EXPECT_DEATH("sumBlocks touched",
+                 [&] { launch(5000, sums.data(), 4, 256), launch(1 << 20, sums.data(), 4096, 256); });
+    EXPECT_DEATH("was written next to an allocation",
+                 [&] { launch(1024, sums.data() + 1, 4, 256), cuMemFree_v2(sums.address()); });
     EXPECT_DEATH("a block of 1025 by 1 by 1 threads", [&] { launch(1024, sums.data(), 1, 1025); });
     EXPECT_DEATH("a grid of 0 by 1 by 1 blocks", [&] { launch(1024, sums.data(), 0, 256); });
   }
@@ -301,7 +220,8 @@ TEST("the threads of a block must agree on the barrier") {
     if (threadIdx.x < 10) barrier(1);
   };
   const auto different = [] { barrier(threadIdx.x < 10 ? 1 : 2); };
-  EXPECT_DEATH("10 threads of a block wait at the barrier in line 1, 22 have ended", [&] { runGrid({1, 1, 1}, {32, 1, 1}, uneven); });
+  EXPECT_DEATH("10 threads of a block wait at the barrier in line 1, 22 have ended",
+               [&] { runGrid({1, 1, 1}, {32, 1, 1}, uneven); });
   EXPECT_DEATH("wait at different barriers", [&] { runGrid({1, 1, 1}, {32, 1, 1}, different); });
 }
 
@@ -336,11 +256,11 @@ TEST("PTX is refused by a driver that is too old, by a device that is too small 
   EXPECT_DEATH("the image is no PTX", [&] { load("nothing"); });
   const std::string other = ptxOf("6.3", "sm_75", ".param .u64 sumBlocks_param_0,\n.param .u32 sumBlocks_param_1\n");
   EXPECT_DEATH("the PTX of kernel sumBlocks and its source differ in its parameters", [&] {
-        void* module = nullptr;
-        void* function = nullptr;
-        cuModuleLoadDataEx(&module, other.c_str(), 0, nullptr, nullptr);
-        cuModuleGetFunction(&function, module, "sumBlocks");
-      });
+    void* module = nullptr;
+    void* function = nullptr;
+    cuModuleLoadDataEx(&module, other.c_str(), 0, nullptr, nullptr);
+    cuModuleGetFunction(&function, module, "sumBlocks");
+  });
   // NVIDIA's release notes: CUDA 11.2 came with PTX 7.2, CUDA 12.4 with 8.4, CUDA 12.6 with no newer one than 12.5.
   CHECK(newestPtx(11020) == 72 && newestPtx(12040) == 84 && newestPtx(12060) == 85);
 }
@@ -358,7 +278,8 @@ TEST("calls fail when they are told to, by number, from a number on, and for goo
     CHECK(cuStreamDestroy_v2(stream) == 0);
     CHECK(cuStreamCreate(&stream, 1) == 999 && cuStreamCreate(&stream, 1) == 999);
     fakeCudaFailCall("cublasSetMathMode", 2, 14);
-    CHECK(cublasSetMathMode(gpu.blas, 0) == 0 && cublasSetMathMode(gpu.blas, 0) == 14 && cublasSetMathMode(gpu.blas, 0) == 0);
+    CHECK(cublasSetMathMode(gpu.blas, 0) == 0 && cublasSetMathMode(gpu.blas, 0) == 14 &&
+          cublasSetMathMode(gpu.blas, 0) == 0);
     unsetenv("FAKE_CUDA_FAIL");
     fakeCudaReset();
     fakeCudaLoseDevice(1);

@@ -1,5 +1,5 @@
-// Compared with NVIDIA's headers, nothing to run: that the functions of functions.h have the parameters that they have there, as
-// far as a caller in machine code can tell.
+// Compared with NVIDIA's headers, nothing to run: that the functions of functions.h have the parameters that they have
+// there, as far as a caller in machine code can tell.
 #include <cublas_v2.h>
 #include <cuda.h>
 #include <cusolverDn.h>
@@ -44,18 +44,19 @@ FAKE_CUDA_BLAS(FAKE_CUDA_COMPARE)
 FAKE_CUDA_SOLVER(FAKE_CUDA_COMPARE)
 
 // In C++, NVIDIA overloads these two for an older type of their last but one parameter.
-using Products = cublasStatus_t(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void*, const void*,
-                                cudaDataType, int, const void*, cudaDataType, int, const void*, void*, cudaDataType, int,
-                                cublasComputeType_t, cublasGemmAlgo_t);
+using Products = cublasStatus_t(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void*,
+                                const void*, cudaDataType, int, const void*, cudaDataType, int, const void*, void*,
+                                cudaDataType, int, cublasComputeType_t, cublasGemmAlgo_t);
 using StackedProducts = cublasStatus_t(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void*,
-                                       const void*, cudaDataType, int, long long, const void*, cudaDataType, int, long long,
-                                       const void*, void*, cudaDataType, int, long long, int, cublasComputeType_t,
-                                       cublasGemmAlgo_t);
+                                       const void*, cudaDataType, int, long long, const void*, cudaDataType, int,
+                                       long long, const void*, void*, cudaDataType, int, long long, int,
+                                       cublasComputeType_t, cublasGemmAlgo_t);
 static_assert(std::is_pointer_v<decltype(static_cast<Products*>(&::cublasGemmEx))>);
 static_assert(std::is_pointer_v<decltype(static_cast<StackedProducts*>(&::cublasGemmStridedBatchedEx))>);
 #define FAKE_CUDA_TYPE(name, parameters) using name##Type = int parameters;
 FAKE_CUDA_BLAS_MIXED(FAKE_CUDA_TYPE)
-static_assert(Alike<cublasGemmExType, Products>::value && Alike<cublasGemmStridedBatchedExType, StackedProducts>::value);
+static_assert(Alike<cublasGemmExType, Products>::value &&
+              Alike<cublasGemmStridedBatchedExType, StackedProducts>::value);
 
 #define FAKE_CUDA_SAME(ours, theirs) static_assert(static_cast<int>(ours) == static_cast<int>(theirs), #ours);
 FAKE_CUDA_SAME(driverInvalidValue, CUDA_ERROR_INVALID_VALUE)

@@ -8,7 +8,8 @@
 namespace natgrad::fakeCuda {
 namespace {
 
-// Whether two blocks of one larger matrix, of columns `ld` apart, share an element; `distance` is from the first to the second.
+// Whether two blocks of one larger matrix, of columns `ld` apart, share an element; `distance` is from the first to the
+// second.
 bool blocksOverlap(const Extent& first, const Extent& second, int64_t distance) {
   const int64_t ld = first.ld;
   const int64_t column = distance >= 0 ? distance / ld : -((ld - 1 - distance) / ld);
@@ -76,8 +77,8 @@ void Arguments::apart(const char* name, const Extent& written, const Extent& rea
   const char* w = static_cast<const char*>(written.data);
   const char* r = static_cast<const char*>(read.data);
   if (w >= r + read.bytes() || r >= w + written.bytes()) return;
-  const bool oneLarger = written.ld == read.ld && written.elementBytes == read.elementBytes && written.count == 1 &&
-                         read.count == 1;
+  const bool oneLarger =
+      written.ld == read.ld && written.elementBytes == read.elementBytes && written.count == 1 && read.count == 1;
   if (oneLarger && !blocksOverlap(written, read, (r - w) / written.elementBytes)) return;
   refuse(std::string(name) + " overlaps what is written");
 }

@@ -17,7 +17,9 @@ struct Extent {
   int64_t stride = 0;
 
   bool empty() const { return rows == 0 || columns == 0 || count == 0; }
-  size_t bytes() const { return static_cast<size_t>(((count - 1) * stride + ld * (columns - 1) + rows) * elementBytes); }
+  size_t bytes() const {
+    return static_cast<size_t>(((count - 1) * stride + ld * (columns - 1) + rows) * elementBytes);
+  }
 };
 
 class Arguments {

@@ -157,7 +157,7 @@ int cuDevicePrimaryCtxRetain(void** context, int device) {
   if (const int status = checkDeviceNumber(device)) return status;
   Context*& primary = contexts()[static_cast<size_t>(device)];
   if (primary == nullptr) {
-    primary = new Context;
+    primary = makeForever<Context>();
     addObject(primary, Kind::context);
   }
   ++primary->retained;
@@ -178,7 +178,7 @@ int cuDevicePrimaryCtxRelease_v2(int device) {
   if (--primary->retained > 0) return call.fault();
   finishAllStreams();
   removeObject(primary, Kind::context);
-  primary = nullptr;  // never freed, so that its address is not used again
+  primary = nullptr;
   size_t count = 0;
   const std::string left = liveObjects(&count);
   if (count > 0 && !lost) violation("left when the context is released: %s", left.c_str());

@@ -1,7 +1,8 @@
 // libcuda: modules and the launch of kernels.
 #include <cstdint>
 #include <map>
-#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "functions.h"
@@ -16,19 +17,13 @@ namespace natgrad::fakeCuda {
 namespace {
 
 struct Function {
-  const Kernel* kernel;
+  const Kernel* kernel = nullptr;
 };
 
 struct Module {
   Ptx ptx;
-  std::vector<std::unique_ptr<Function>> functions;
+  std::vector<Function*> functions;
 };
-
-// All that were ever loaded, so that no address is used twice.
-std::vector<std::unique_ptr<Module>>& modules() {
-  static auto* const all = new std::vector<std::unique_ptr<Module>>;
-  return *all;
-}
 
 std::map<std::string, Kernel>& kernels() {
   static auto* const all = new std::map<std::string, Kernel>;
@@ -91,16 +86,17 @@ using namespace natgrad::fakeCuda;
 int cuModuleLoadDataEx(void** module, const void* image, unsigned, int*, void**) {
   const Call call("cuModuleLoadDataEx", Library::driver);
   if (call.fault() != 0) return call.fault();
-  auto loaded = std::make_unique<Module>();
-  if (image == nullptr || !readPtx(static_cast<const char*>(image), loaded->ptx)) {
+  Ptx ptx;
+  if (image == nullptr || !readPtx(static_cast<const char*>(image), ptx)) {
     violation("the image is no PTX");
     return driverInvalidPtx;
   }
-  if (loaded->ptx.version > newestPtx(settings().driverVersion)) return driverUnsupportedPtxVersion;
-  if (loaded->ptx.target > settings().computeCapability) return driverNoBinaryForGpu;
-  addObject(loaded.get(), Kind::module);
-  *module = loaded.get();
-  modules().push_back(std::move(loaded));
+  if (ptx.version > newestPtx(settings().driverVersion)) return driverUnsupportedPtxVersion;
+  if (ptx.target > settings().computeCapability) return driverNoBinaryForGpu;
+  Module* const loaded = makeForever<Module>();
+  loaded->ptx = std::move(ptx);
+  addObject(loaded, Kind::module);
+  *module = loaded;
   return 0;
 }
 
@@ -109,7 +105,7 @@ int cuModuleUnload(void* module) {
   if (call.fault() == driverInvalidContext) return call.fault();
   if (!removeObject(module, Kind::module)) return driverInvalidHandle;
   finishAllStreams();
-  for (const auto& function : static_cast<Module*>(module)->functions) removeObject(function.get(), Kind::function);
+  for (const Function* function : static_cast<Module*>(module)->functions) removeObject(function, Kind::function);
   return call.fault();
 }
 
@@ -122,12 +118,15 @@ int cuModuleGetFunction(void** function, void* module, const char* name) {
   if (entry == owner.ptx.entries.end()) return driverNotFound;
   const Kernel* const kernel = findKernel(name);
   if (kernel == nullptr || !sameParameters(entry->second, *kernel)) {
-    violation("the PTX of kernel %s and its source differ in %s", name, kernel == nullptr ? "its name" : "its parameters");
+    violation("the PTX of kernel %s and its source differ in %s", name,
+              kernel == nullptr ? "its name" : "its parameters");
     return driverNotFound;
   }
-  owner.functions.push_back(std::make_unique<Function>(Function{kernel}));
-  *function = owner.functions.back().get();
-  addObject(*function, Kind::function);
+  Function* const found = makeForever<Function>();
+  found->kernel = kernel;
+  owner.functions.push_back(found);
+  addObject(found, Kind::function);
+  *function = found;
   return 0;
 }
 

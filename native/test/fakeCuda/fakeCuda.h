@@ -1,12 +1,12 @@
-// A test double of libcuda, libcublas and libcusolver: it checks every argument of every call, defers work on streams as
-// a device does, and computes the answer on the CPU.
+// A test double of libcuda, libcublas and libcusolver: it checks every argument of every call, defers work on streams
+// as a device does, and computes the answer on the CPU.
 //
 // What it takes for a violation ends the process with a message (or is counted, see below): device memory used after it
 // was freed or past its end, workspaces smaller than was asked for, handles that were destroyed, a thread without the
-// context, page-locked memory freed under a copy, objects left when the context is released, host code that reads device
-// memory. Work on a stream is done when somebody waits for it, so that a forgotten wait shows as stale data, and
-// device memory that was never written holds NaN. The null stream and shared memory sized at the launch are refused: the
-// back end uses neither.
+// context, page-locked memory freed under a copy, objects left when the context is released, host code that reads
+// device memory. Work on a stream is done when somebody waits for it, so that a forgotten wait shows as stale data, and
+// device memory that was never written holds NaN. The null stream and shared memory sized at the launch are refused:
+// the back end uses neither.
 //
 // Environment variables, read when the library is first called and again by fakeCudaReset():
 //   FAKE_CUDA_FAIL=name:n:code[,...]  call number n (from 1) of this function returns the code; "n+" that call and
@@ -42,7 +42,7 @@ void fakeCudaRecordViolations(bool record);
 long fakeCudaViolations();
 const char* fakeCudaLastViolation();
 
-// How many objects are alive (allocations, page-locked memory, streams, events, modules, handles, the context), and which,
-// as text of at most `size` bytes; `text` may be null.
+// How many objects are alive (allocations, page-locked memory, streams, events, modules, handles, the context), and
+// which, as text of at most `size` bytes; `text` may be null.
 size_t fakeCudaReport(char* text, size_t size);
 }

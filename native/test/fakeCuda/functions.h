@@ -8,80 +8,79 @@
 using FakeDeviceAddress = unsigned long long;
 
 // One line per function: X(name, parameters); all return an int that is 0 for success.
-#define FAKE_CUDA_DRIVER(X)                                                                                     \
-  X(cuInit, (unsigned))                                                                                         \
-  X(cuDriverGetVersion, (int*))                                                                                 \
-  X(cuDeviceGetCount, (int*))                                                                                   \
-  X(cuDeviceGet, (int*, int))                                                                                   \
-  X(cuDeviceGetName, (char*, int, int))                                                                         \
-  X(cuDeviceGetAttribute, (int*, int, int))                                                                     \
-  X(cuDeviceTotalMem_v2, (size_t*, int))                                                                        \
-  X(cuDevicePrimaryCtxRetain, (void**, int))                                                                    \
-  X(cuDevicePrimaryCtxRelease_v2, (int))                                                                        \
-  X(cuCtxSetCurrent, (void*))                                                                                   \
-  X(cuCtxGetCurrent, (void**))                                                                                  \
-  X(cuMemGetInfo_v2, (size_t*, size_t*))                                                                        \
-  X(cuMemAlloc_v2, (FakeDeviceAddress*, size_t))                                                                    \
-  X(cuMemFree_v2, (FakeDeviceAddress))                                                                              \
-  X(cuMemHostAlloc, (void**, size_t, unsigned))                                                                 \
-  X(cuMemFreeHost, (void*))                                                                                     \
-  X(cuMemcpyHtoDAsync_v2, (FakeDeviceAddress, const void*, size_t, void*))                                          \
-  X(cuMemcpyDtoHAsync_v2, (void*, FakeDeviceAddress, size_t, void*))                                                \
-  X(cuMemcpyDtoDAsync_v2, (FakeDeviceAddress, FakeDeviceAddress, size_t, void*))                                        \
-  X(cuMemsetD8Async, (FakeDeviceAddress, unsigned char, size_t, void*))                                             \
-  X(cuStreamCreate, (void**, unsigned))                                                                         \
-  X(cuStreamDestroy_v2, (void*))                                                                                \
-  X(cuStreamSynchronize, (void*))                                                                               \
-  X(cuEventCreate, (void**, unsigned))                                                                          \
-  X(cuEventDestroy_v2, (void*))                                                                                 \
-  X(cuEventRecord, (void*, void*))                                                                              \
-  X(cuEventSynchronize, (void*))                                                                                \
-  X(cuStreamWaitEvent, (void*, void*, unsigned))                                                                \
-  X(cuModuleLoadDataEx, (void**, const void*, unsigned, int*, void**))                                          \
-  X(cuModuleUnload, (void*))                                                                                    \
-  X(cuModuleGetFunction, (void**, void*, const char*))                                                          \
-  X(cuLaunchKernel, (void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**, \
-                     void**))                                                                                   \
-  X(cuGetErrorName, (int, const char**))                                                                        \
+#define FAKE_CUDA_DRIVER(X)                                                                               \
+  X(cuInit, (unsigned))                                                                                   \
+  X(cuDriverGetVersion, (int*))                                                                           \
+  X(cuDeviceGetCount, (int*))                                                                             \
+  X(cuDeviceGet, (int*, int))                                                                             \
+  X(cuDeviceGetName, (char*, int, int))                                                                   \
+  X(cuDeviceGetAttribute, (int*, int, int))                                                               \
+  X(cuDeviceTotalMem_v2, (size_t*, int))                                                                  \
+  X(cuDevicePrimaryCtxRetain, (void**, int))                                                              \
+  X(cuDevicePrimaryCtxRelease_v2, (int))                                                                  \
+  X(cuCtxSetCurrent, (void*))                                                                             \
+  X(cuCtxGetCurrent, (void**))                                                                            \
+  X(cuMemGetInfo_v2, (size_t*, size_t*))                                                                  \
+  X(cuMemAlloc_v2, (FakeDeviceAddress*, size_t))                                                          \
+  X(cuMemFree_v2, (FakeDeviceAddress))                                                                    \
+  X(cuMemHostAlloc, (void**, size_t, unsigned))                                                           \
+  X(cuMemFreeHost, (void*))                                                                               \
+  X(cuMemcpyHtoDAsync_v2, (FakeDeviceAddress, const void*, size_t, void*))                                \
+  X(cuMemcpyDtoHAsync_v2, (void*, FakeDeviceAddress, size_t, void*))                                      \
+  X(cuMemcpyDtoDAsync_v2, (FakeDeviceAddress, FakeDeviceAddress, size_t, void*))                          \
+  X(cuMemsetD8Async, (FakeDeviceAddress, unsigned char, size_t, void*))                                   \
+  X(cuStreamCreate, (void**, unsigned))                                                                   \
+  X(cuStreamDestroy_v2, (void*))                                                                          \
+  X(cuStreamSynchronize, (void*))                                                                         \
+  X(cuEventCreate, (void**, unsigned))                                                                    \
+  X(cuEventDestroy_v2, (void*))                                                                           \
+  X(cuEventRecord, (void*, void*))                                                                        \
+  X(cuEventSynchronize, (void*))                                                                          \
+  X(cuStreamWaitEvent, (void*, void*, unsigned))                                                          \
+  X(cuModuleLoadDataEx, (void**, const void*, unsigned, int*, void**))                                    \
+  X(cuModuleUnload, (void*))                                                                              \
+  X(cuModuleGetFunction, (void**, void*, const char*))                                                    \
+  X(cuLaunchKernel,                                                                                       \
+    (void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**, void**)) \
+  X(cuGetErrorName, (int, const char**))                                                                  \
   X(cuGetErrorString, (int, const char**))
 
 // Those that exist for each precision: S with float, D with double.
-#define FAKE_CUDA_BLAS_TYPED(X, P, T)                                                                            \
-  X(cublas##P##gemm_v2,                                                                                          \
-    (void*, int, int, int, int, int, const T*, const T*, int, const T*, int, const T*, T*, int))                 \
-  X(cublas##P##gemmStridedBatched, (void*, int, int, int, int, int, const T*, const T*, int, long long, const T*, \
-                                    int, long long, const T*, T*, int, long long, int))                          \
-  X(cublas##P##syrk_v2, (void*, int, int, int, int, const T*, const T*, int, const T*, T*, int))                 \
-  X(cublas##P##symm_v2, (void*, int, int, int, int, const T*, const T*, int, const T*, int, const T*, T*, int))  \
-  X(cublas##P##trsm_v2, (void*, int, int, int, int, int, int, const T*, const T*, int, T*, int))                 \
-  X(cublas##P##trmm_v2, (void*, int, int, int, int, int, int, const T*, const T*, int, const T*, int, T*, int))  \
+#define FAKE_CUDA_BLAS_TYPED(X, P, T)                                                                                  \
+  X(cublas##P##gemm_v2, (void*, int, int, int, int, int, const T*, const T*, int, const T*, int, const T*, T*, int))   \
+  X(cublas##P##gemmStridedBatched, (void*, int, int, int, int, int, const T*, const T*, int, long long, const T*, int, \
+                                    long long, const T*, T*, int, long long, int))                                     \
+  X(cublas##P##syrk_v2, (void*, int, int, int, int, const T*, const T*, int, const T*, T*, int))                       \
+  X(cublas##P##symm_v2, (void*, int, int, int, int, const T*, const T*, int, const T*, int, const T*, T*, int))        \
+  X(cublas##P##trsm_v2, (void*, int, int, int, int, int, int, const T*, const T*, int, T*, int))                       \
+  X(cublas##P##trmm_v2, (void*, int, int, int, int, int, int, const T*, const T*, int, const T*, int, T*, int))        \
   X(cublas##P##trsmBatched, (void*, int, int, int, int, int, int, const T*, const T* const*, int, T* const*, int, int))
 
-#define FAKE_CUDA_BLAS(X)                                                                                          \
-  X(cublasCreate_v2, (void**))                                                                                     \
-  X(cublasDestroy_v2, (void*))                                                                                     \
-  X(cublasGetVersion_v2, (void*, int*))                                                                            \
-  X(cublasSetStream_v2, (void*, void*))                                                                            \
-  X(cublasSetWorkspace_v2, (void*, void*, size_t))                                                                 \
-  X(cublasSetMathMode, (void*, int))                                                                               \
-  FAKE_CUDA_BLAS_TYPED(X, S, float)                                                                                \
+#define FAKE_CUDA_BLAS(X)                          \
+  X(cublasCreate_v2, (void**))                     \
+  X(cublasDestroy_v2, (void*))                     \
+  X(cublasGetVersion_v2, (void*, int*))            \
+  X(cublasSetStream_v2, (void*, void*))            \
+  X(cublasSetWorkspace_v2, (void*, void*, size_t)) \
+  X(cublasSetMathMode, (void*, int))               \
+  FAKE_CUDA_BLAS_TYPED(X, S, float)                \
   FAKE_CUDA_BLAS_TYPED(X, D, double)
 
 // Those that are told the types of their matrices.
-#define FAKE_CUDA_BLAS_MIXED(X)                                                                                    \
-  X(cublasGemmEx, (void*, int, int, int, int, int, const void*, const void*, int, int, const void*, int, int,      \
-                   const void*, void*, int, int, int, int))                                                        \
-  X(cublasGemmStridedBatchedEx, (void*, int, int, int, int, int, const void*, const void*, int, int, long long,    \
-                                 const void*, int, int, long long, const void*, void*, int, int, long long, int,   \
-                                 int, int))
+#define FAKE_CUDA_BLAS_MIXED(X)                                                                                       \
+  X(cublasGemmEx, (void*, int, int, int, int, int, const void*, const void*, int, int, const void*, int, int,         \
+                   const void*, void*, int, int, int, int))                                                           \
+  X(cublasGemmStridedBatchedEx,                                                                                       \
+    (void*, int, int, int, int, int, const void*, const void*, int, int, long long, const void*, int, int, long long, \
+     const void*, void*, int, int, long long, int, int, int))
 
-#define FAKE_CUDA_SOLVER_TYPED(X, P, T)                                                           \
-  X(cusolverDn##P##potrf_bufferSize, (void*, int, int, T*, int, int*))                            \
-  X(cusolverDn##P##potrf, (void*, int, int, T*, int, T*, int, int*))                              \
-  X(cusolverDn##P##potri_bufferSize, (void*, int, int, T*, int, int*))                            \
-  X(cusolverDn##P##potri, (void*, int, int, T*, int, T*, int, int*))                              \
-  X(cusolverDn##P##potrfBatched, (void*, int, int, T**, int, int*, int))                          \
-  X(cusolverDn##P##syevd_bufferSize, (void*, int, int, int, const T*, int, const T*, int*))       \
+#define FAKE_CUDA_SOLVER_TYPED(X, P, T)                                                     \
+  X(cusolverDn##P##potrf_bufferSize, (void*, int, int, T*, int, int*))                      \
+  X(cusolverDn##P##potrf, (void*, int, int, T*, int, T*, int, int*))                        \
+  X(cusolverDn##P##potri_bufferSize, (void*, int, int, T*, int, int*))                      \
+  X(cusolverDn##P##potri, (void*, int, int, T*, int, T*, int, int*))                        \
+  X(cusolverDn##P##potrfBatched, (void*, int, int, T**, int, int*, int))                    \
+  X(cusolverDn##P##syevd_bufferSize, (void*, int, int, int, const T*, int, const T*, int*)) \
   X(cusolverDn##P##syevd, (void*, int, int, int, T*, int, T*, T*, int, int*))
 
 #define FAKE_CUDA_SOLVER(X)              \

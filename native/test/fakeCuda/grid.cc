@@ -124,7 +124,8 @@ bool Scheduler::agree(const std::vector<Fiber*>& waiting) const {
 Fiber& Scheduler::idleFiber() {
   if (idle_.empty()) {
     const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    void* memory = mmap(nullptr, stackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* memory =
+        mmap(nullptr, stackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory, page, PROT_NONE) != 0) {
       std::perror("fake CUDA: no stack for a thread");
       std::abort();

@@ -11,7 +11,7 @@
 namespace natgrad::fakeCuda {
 namespace {
 
-#define FAKE_CUDA_ADD(name, ...)                                       \
+#define FAKE_CUDA_ADD(name, ...)                                         \
   static_assert(std::is_same_v<decltype(&name), void (*)(__VA_ARGS__)>); \
   addKernel(kernelOf(#name, &name));
 

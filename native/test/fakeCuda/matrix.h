@@ -31,9 +31,12 @@ struct Reading {
 // A packed column-major matrix.
 class Packed {
  public:
-  Packed(int rows, int columns) : rows_(rows), columns_(columns), data_(static_cast<size_t>(rows) * static_cast<size_t>(columns)) {}
+  Packed(int rows, int columns)
+      : rows_(rows), columns_(columns), data_(static_cast<size_t>(rows) * static_cast<size_t>(columns)) {}
 
-  double& at(int row, int column) { return data_[static_cast<size_t>(column) * static_cast<size_t>(rows_) + static_cast<size_t>(row)]; }
+  double& at(int row, int column) {
+    return data_[static_cast<size_t>(column) * static_cast<size_t>(rows_) + static_cast<size_t>(row)];
+  }
   double* data() { return data_.data(); }
   int rows() const { return rows_; }
   int columns() const { return columns_; }
@@ -73,7 +76,8 @@ class Packed {
   void storeTriangle(int which, T* a, int ld) {
     for (int j = 0; j < columns_; ++j) {
       for (int i = 0; i < rows_; ++i) {
-        if (i == j || (which == lowerTriangle) == (i > j)) a[static_cast<int64_t>(j) * ld + i] = static_cast<T>(at(i, j));
+        if (i == j || (which == lowerTriangle) == (i > j))
+          a[static_cast<int64_t>(j) * ld + i] = static_cast<T>(at(i, j));
       }
     }
   }

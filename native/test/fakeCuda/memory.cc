@@ -61,8 +61,8 @@ Memory& memory() {
 // Only says what happened; the process ends as it would have ended without.
 void explainFault(int, siginfo_t* info, void*) {
   if (isDeviceAddress(info->si_addr)) {
-    std::fprintf(stderr, "fake CUDA: %s touched %p, which is %s\n",
-                 memory().accesses > 0 ? currentCall() : "host code", info->si_addr,
+    std::fprintf(stderr, "fake CUDA: %s touched %p, which is %s\n", memory().accesses > 0 ? currentCall() : "host code",
+                 info->si_addr,
                  memory().accesses > 0 ? "outside all device memory that is alive" : "an address of the device");
   }
   sigaction(SIGSEGV, &previousHandler, nullptr);
@@ -145,7 +145,7 @@ bool checkDevice(const void* begin, size_t bytes, const char* what) {
     violation("%s: %zu bytes from byte %zu on of an allocation of %zu bytes", what, bytes, offset, found->second.bytes);
   } else {
     violation("%s: %p is %s", what, begin,
-              begin == nullptr          ? "null"
+              begin == nullptr         ? "null"
               : isDeviceAddress(begin) ? "no device memory that is alive"
                                        : "an address of the host");
   }

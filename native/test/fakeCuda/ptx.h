@@ -9,8 +9,8 @@
 namespace natgrad::fakeCuda {
 
 struct Ptx {
-  int version = 0;  // 63 for 6.3
-  int target = 0;   // 75 for sm_75
+  int version = 0;                                     // 63 for 6.3
+  int target = 0;                                      // 75 for sm_75
   std::map<std::string, std::vector<size_t>> entries;  // sizes in bytes of the parameters of each kernel
 };
 

@@ -18,9 +18,7 @@ struct Handle {
   void* stream = nullptr;
 };
 
-Handle* find(void* handle) {
-  return checkObject(handle, Kind::solverHandle) ? static_cast<Handle*>(handle) : nullptr;
-}
+Handle* find(void* handle) { return checkObject(handle, Kind::solverHandle) ? static_cast<Handle*>(handle) : nullptr; }
 
 int enqueueSolver(const Handle& handle, std::function<void()> work) {
   return enqueue(handle.stream, std::move(work)) ? 0 : solverExecutionFailed;
@@ -77,7 +75,8 @@ int factorize(void* handle, int triangle, int n, T* a, int lda, T* workspace, in
   Arguments arguments;
   checkMatrix(arguments, triangle, n, a, lda, sizeof(T));
   arguments.array("devInfo", info, 1, sizeof(int));
-  if (!checkWorkspace(arguments, workspace, size, inverting ? potriWorkspace(n) : potrfWorkspace(n))) return solverInvalidValue;
+  if (!checkWorkspace(arguments, workspace, size, inverting ? potriWorkspace(n) : potrfWorkspace(n)))
+    return solverInvalidValue;
   return enqueueSolver(*own, [=] {
     spoil(workspace, size);
     *info = 0;
@@ -143,7 +142,7 @@ int cusolverDnCreate(void** handle) {
   const Call call("cusolverDnCreate", Library::solver);
   if (call.fault() != 0) return call.fault();
   openblas_set_num_threads(1);
-  *handle = new Handle;  // never freed, so that its address is not used again
+  *handle = makeForever<Handle>();
   addObject(*handle, Kind::solverHandle);
   return 0;
 }
@@ -177,42 +176,43 @@ int cusolverGetProperty(int property, int* value) {
   return 0;
 }
 
-#define FAKE_CUDA_DEFINE_SOLVER(P, T)                                                                                  \
-  int cusolverDn##P##potrf_bufferSize(void* handle, int triangle, int n, T* a, int lda, int* size) {                   \
-    const Call call("cusolverDn" #P "potrf_bufferSize", Library::solver);                                              \
-    if (call.fault() != 0) return call.fault();                                                                        \
-    return workspaceOf(handle, triangle, n, a, lda, size, potrfWorkspace(n));                                          \
-  }                                                                                                                    \
-  int cusolverDn##P##potri_bufferSize(void* handle, int triangle, int n, T* a, int lda, int* size) {                   \
-    const Call call("cusolverDn" #P "potri_bufferSize", Library::solver);                                              \
-    if (call.fault() != 0) return call.fault();                                                                        \
-    return workspaceOf(handle, triangle, n, a, lda, size, potriWorkspace(n));                                          \
-  }                                                                                                                    \
-  int cusolverDn##P##syevd_bufferSize(void* handle, int, int triangle, int n, const T* a, int lda, const T*, int* size) { \
-    const Call call("cusolverDn" #P "syevd_bufferSize", Library::solver);                                              \
-    if (call.fault() != 0) return call.fault();                                                                        \
-    return workspaceOf(handle, triangle, n, a, lda, size, syevdWorkspace(n));                                          \
-  }                                                                                                                    \
-  int cusolverDn##P##potrf(void* handle, int triangle, int n, T* a, int lda, T* workspace, int size, int* info) {      \
-    const Call call("cusolverDn" #P "potrf", Library::solver);                                                         \
-    if (call.fault() != 0) return call.fault();                                                                        \
-    return factorize(handle, triangle, n, a, lda, workspace, size, info, false);                                       \
-  }                                                                                                                    \
-  int cusolverDn##P##potri(void* handle, int triangle, int n, T* a, int lda, T* workspace, int size, int* info) {      \
-    const Call call("cusolverDn" #P "potri", Library::solver);                                                         \
-    if (call.fault() != 0) return call.fault();                                                                        \
-    return factorize(handle, triangle, n, a, lda, workspace, size, info, true);                                        \
-  }                                                                                                                    \
-  int cusolverDn##P##potrfBatched(void* handle, int triangle, int n, T** matrices, int lda, int* info, int count) {    \
-    const Call call("cusolverDn" #P "potrfBatched", Library::solver);                                                  \
-    if (call.fault() != 0) return call.fault();                                                                        \
-    return potrfBatched(handle, triangle, n, matrices, lda, info, count);                                              \
-  }                                                                                                                    \
-  int cusolverDn##P##syevd(void* handle, int vectors, int triangle, int n, T* a, int lda, T* values, T* workspace,     \
-                           int size, int* info) {                                                                      \
-    const Call call("cusolverDn" #P "syevd", Library::solver);                                                         \
-    if (call.fault() != 0) return call.fault();                                                                        \
-    return syevd(handle, vectors, triangle, n, a, lda, values, workspace, size, info);                                 \
+#define FAKE_CUDA_DEFINE_SOLVER(P, T)                                                                               \
+  int cusolverDn##P##potrf_bufferSize(void* handle, int triangle, int n, T* a, int lda, int* size) {                \
+    const Call call("cusolverDn" #P "potrf_bufferSize", Library::solver);                                           \
+    if (call.fault() != 0) return call.fault();                                                                     \
+    return workspaceOf(handle, triangle, n, a, lda, size, potrfWorkspace(n));                                       \
+  }                                                                                                                 \
+  int cusolverDn##P##potri_bufferSize(void* handle, int triangle, int n, T* a, int lda, int* size) {                \
+    const Call call("cusolverDn" #P "potri_bufferSize", Library::solver);                                           \
+    if (call.fault() != 0) return call.fault();                                                                     \
+    return workspaceOf(handle, triangle, n, a, lda, size, potriWorkspace(n));                                       \
+  }                                                                                                                 \
+  int cusolverDn##P##syevd_bufferSize(void* handle, int, int triangle, int n, const T* a, int lda, const T*,        \
+                                      int* size) {                                                                  \
+    const Call call("cusolverDn" #P "syevd_bufferSize", Library::solver);                                           \
+    if (call.fault() != 0) return call.fault();                                                                     \
+    return workspaceOf(handle, triangle, n, a, lda, size, syevdWorkspace(n));                                       \
+  }                                                                                                                 \
+  int cusolverDn##P##potrf(void* handle, int triangle, int n, T* a, int lda, T* workspace, int size, int* info) {   \
+    const Call call("cusolverDn" #P "potrf", Library::solver);                                                      \
+    if (call.fault() != 0) return call.fault();                                                                     \
+    return factorize(handle, triangle, n, a, lda, workspace, size, info, false);                                    \
+  }                                                                                                                 \
+  int cusolverDn##P##potri(void* handle, int triangle, int n, T* a, int lda, T* workspace, int size, int* info) {   \
+    const Call call("cusolverDn" #P "potri", Library::solver);                                                      \
+    if (call.fault() != 0) return call.fault();                                                                     \
+    return factorize(handle, triangle, n, a, lda, workspace, size, info, true);                                     \
+  }                                                                                                                 \
+  int cusolverDn##P##potrfBatched(void* handle, int triangle, int n, T** matrices, int lda, int* info, int count) { \
+    const Call call("cusolverDn" #P "potrfBatched", Library::solver);                                               \
+    if (call.fault() != 0) return call.fault();                                                                     \
+    return potrfBatched(handle, triangle, n, matrices, lda, info, count);                                           \
+  }                                                                                                                 \
+  int cusolverDn##P##syevd(void* handle, int vectors, int triangle, int n, T* a, int lda, T* values, T* workspace,  \
+                           int size, int* info) {                                                                   \
+    const Call call("cusolverDn" #P "syevd", Library::solver);                                                      \
+    if (call.fault() != 0) return call.fault();                                                                     \
+    return syevd(handle, vectors, triangle, n, a, lda, values, workspace, size, info);                              \
   }
 FAKE_CUDA_DEFINE_SOLVER(S, float)
 FAKE_CUDA_DEFINE_SOLVER(D, double)

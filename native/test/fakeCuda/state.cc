@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "fakeCuda.h"
@@ -32,6 +33,7 @@ struct State {
   long violations = 0;
   std::string lastViolation;
   std::map<const void*, Kind> objects;
+  std::vector<std::shared_ptr<void>> kept;
   const char* call = "no call";
 };
 
@@ -89,31 +91,44 @@ thread_local void* threadContext = nullptr;
 
 const char* nameOf(Kind kind) {
   switch (kind) {
-    case Kind::context: return "context";
-    case Kind::stream: return "stream";
-    case Kind::event: return "event";
-    case Kind::module: return "module";
-    case Kind::function: return "function";
-    case Kind::blasHandle: return "cuBLAS handle";
-    case Kind::solverHandle: return "cuSOLVER handle";
+    case Kind::context:
+      return "context";
+    case Kind::stream:
+      return "stream";
+    case Kind::event:
+      return "event";
+    case Kind::module:
+      return "module";
+    case Kind::function:
+      return "function";
+    case Kind::blasHandle:
+      return "cuBLAS handle";
+    case Kind::solverHandle:
+      return "cuSOLVER handle";
   }
   return "object";
 }
 
 int statusOfLost(Library library) {
   switch (library) {
-    case Library::driver: return driverIllegalAddress;
-    case Library::blas: return blasExecutionFailed;
-    case Library::solver: return solverExecutionFailed;
+    case Library::driver:
+      return driverIllegalAddress;
+    case Library::blas:
+      return blasExecutionFailed;
+    case Library::solver:
+      return solverExecutionFailed;
   }
   return 0;
 }
 
 int statusWithoutContext(Library library) {
   switch (library) {
-    case Library::driver: return driverInvalidContext;
-    case Library::blas: return blasNotInitialized;
-    case Library::solver: return solverNotInitialized;
+    case Library::driver:
+      return driverInvalidContext;
+    case Library::blas:
+      return blasNotInitialized;
+    case Library::solver:
+      return solverNotInitialized;
   }
   return 0;
 }
@@ -158,6 +173,8 @@ Call::Call(const char* name, Library library, bool needsContext) : lock_(state()
 bool deviceLost() { return state().lostAfter >= 0 && state().calls["*"] > state().lostAfter; }
 
 const Settings& settings() { return state().settings; }
+
+void keepForever(std::shared_ptr<void> object) { state().kept.push_back(std::move(object)); }
 
 void addObject(const void* object, Kind kind) { state().objects[object] = kind; }
 

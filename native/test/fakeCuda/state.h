@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -27,7 +28,8 @@ class InCall {
 };
 const char* currentCall();
 
-// A call from outside: holds the lock over all fakes for as long as it lives, is counted, and knows whether it is to fail.
+// A call from outside: holds the lock over all fakes for as long as it lives, is counted, and knows whether it is to
+// fail.
 class Call {
  public:
   Call(const char* name, Library library, bool needsContext = true);
@@ -51,7 +53,15 @@ struct Settings {
 };
 const Settings& settings();
 
-// Objects are never given the address of one that is gone, so that a stale handle is always recognised.
+// Owns what a handle points to until the process ends, so that no other handle ever has its address.
+void keepForever(std::shared_ptr<void> object);
+template <class T>
+T* makeForever() {
+  const auto object = std::make_shared<T>();
+  keepForever(object);
+  return object.get();
+}
+
 void addObject(const void* object, Kind kind);
 bool removeObject(const void* object, Kind kind);
 bool checkObject(const void* object, Kind kind);  // false, after a violation, if it is not alive

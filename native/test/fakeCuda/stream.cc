@@ -1,7 +1,6 @@
 #include "stream.h"
 
 #include <deque>
-#include <memory>
 #include <vector>
 
 #include "memory.h"
@@ -30,13 +29,9 @@ struct Event {
 
 namespace {
 
-// All that were ever made: an event may outlive its stream, and no address is used twice.
-std::vector<std::unique_ptr<Stream>>& streams() {
-  static auto* const all = new std::vector<std::unique_ptr<Stream>>;
-  return *all;
-}
-std::vector<std::unique_ptr<Event>>& events() {
-  static auto* const all = new std::vector<std::unique_ptr<Event>>;
+// All that were ever made: an event may outlive its stream.
+std::vector<Stream*>& streams() {
+  static auto* const all = new std::vector<Stream*>;
   return *all;
 }
 
@@ -55,9 +50,9 @@ void finish(Stream& stream, size_t position) {
 }  // namespace
 
 Stream* createStream() {
-  streams().push_back(std::make_unique<Stream>());
-  addObject(streams().back().get(), Kind::stream);
-  return streams().back().get();
+  streams().push_back(makeForever<Stream>());
+  addObject(streams().back(), Kind::stream);
+  return streams().back();
 }
 
 void destroyStream(Stream* stream) {
@@ -66,9 +61,9 @@ void destroyStream(Stream* stream) {
 }
 
 Event* createEvent() {
-  events().push_back(std::make_unique<Event>());
-  addObject(events().back().get(), Kind::event);
-  return events().back().get();
+  Event* const event = makeForever<Event>();
+  addObject(event, Kind::event);
+  return event;
 }
 
 void destroyEvent(Event* event) { removeObject(event, Kind::event); }
@@ -87,7 +82,7 @@ bool finishStream(void* stream) {
 }
 
 void finishAllStreams() {
-  for (const auto& stream : streams()) finish(*stream, stream->enqueued());
+  for (Stream* const stream : streams()) finish(*stream, stream->enqueued());
 }
 
 bool recordEvent(void* event, void* stream) {
@@ -114,7 +109,7 @@ bool waitForEvent(void* stream, void* event) {
 
 bool isInFlight(const void* host, size_t bytes) {
   const char* p = static_cast<const char*>(host);
-  for (const auto& stream : streams()) {
+  for (Stream* const stream : streams()) {
     for (const Work& work : stream->queue) {
       const char* begin = static_cast<const char*>(work.host);
       if (begin != nullptr && begin < p + bytes && p < begin + work.bytes) return true;

@@ -14,8 +14,8 @@ void destroyStream(Stream* stream);  // its work is done first
 Event* createEvent();
 void destroyEvent(Event* event);
 
-// Does the work later, in the name of the current call. [host, host + bytes) is page-locked memory that the work reads or
-// writes; null for none. False, after a violation, if there is no such stream.
+// Does the work later, in the name of the current call. [host, host + bytes) is page-locked memory that the work reads
+// or writes; null for none. False, after a violation, if there is no such stream.
 bool enqueue(void* stream, std::function<void()> work, const void* host = nullptr, size_t bytes = 0);
 
 bool finishStream(void* stream);
