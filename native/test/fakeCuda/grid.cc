@@ -1,5 +1,6 @@
 #include "grid.h"
 
+#include <setjmp.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -24,9 +25,29 @@ namespace {
 
 constexpr size_t stackBytes = size_t(256) << 10;
 
+// A point of execution on a stack of its own.
+struct Execution {
+  ucontext_t context;
+  jmp_buf point;
+  bool begun = false;
+};
+
+// From the one that runs to another. A jump does not save the mask of signals as swapcontext does, by a call of the
+// system that would take most of the time of a kernel with barriers; but AddressSanitizer follows only the latter.
+void change(Execution& from, Execution& to) {
+#if defined(__SANITIZE_ADDRESS__)
+  swapcontext(&from.context, &to.context);
+#else
+  if (_setjmp(from.point) != 0) return;
+  if (to.begun) _longjmp(to.point, 1);
+  to.begun = true;
+  setcontext(&to.context);
+#endif
+}
+
 // A stack on which threads of the block run until one of them waits at a barrier: then the stack is that thread's.
 struct Fiber {
-  ucontext_t context;
+  Execution execution;
   char* stack;
   Dim3 thread{};  // that waits on it
   int line = 0;   // of the barrier
@@ -46,7 +67,7 @@ class Scheduler {
   Fiber& idleFiber();
   bool agree(const std::vector<Fiber*>& waiting) const;
 
-  ucontext_t main_{};
+  Execution main_;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;
   std::vector<Fiber*> waiting_;
@@ -132,11 +153,11 @@ Fiber& Scheduler::idleFiber() {
     }
     auto fiber = std::make_unique<Fiber>();
     fiber->stack = static_cast<char*>(memory);
-    getcontext(&fiber->context);
-    fiber->context.uc_stack.ss_sp = memory;
-    fiber->context.uc_stack.ss_size = stackBytes;
-    fiber->context.uc_link = nullptr;
-    makecontext(&fiber->context, fiberMain, 0);
+    getcontext(&fiber->execution.context);
+    fiber->execution.context.uc_stack.ss_sp = memory;
+    fiber->execution.context.uc_stack.ss_size = stackBytes;
+    fiber->execution.context.uc_link = nullptr;
+    makecontext(&fiber->execution.context, fiberMain, 0);
     idle_.push_back(fiber.get());
     fibers_.push_back(std::move(fiber));
   }
@@ -146,6 +167,7 @@ Fiber& Scheduler::idleFiber() {
 }
 
 void Scheduler::resume(Fiber& fiber) {
+  main_.begun = true;
   current_ = &fiber;
   if (fiber.waits) {
     threadIdx = fiber.thread;
@@ -155,7 +177,7 @@ void Scheduler::resume(Fiber& fiber) {
   void* fakeStack = nullptr;
   __sanitizer_start_switch_fiber(&fakeStack, fiber.stack, stackBytes);
 #endif
-  swapcontext(&main_, &fiber.context);
+  change(main_, fiber.execution);
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fakeStack, nullptr, nullptr);
 #endif
@@ -166,7 +188,7 @@ void Scheduler::leave() {
   void* fakeStack = nullptr;
   __sanitizer_start_switch_fiber(&fakeStack, mainStack_, mainStackBytes_);
 #endif
-  swapcontext(&current_->context, &main_);
+  change(current_->execution, main_);
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fakeStack, &mainStack_, &mainStackBytes_);
 #endif
