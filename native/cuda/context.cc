@@ -10,8 +10,9 @@ const char kernelText[] =
 #include "cuda/kernels.ptx.inc"
     ;
 
-// As much as cuBLAS recommends on the largest devices. Its own workspace would make results depend on what else is running.
-constexpr size_t workspaceBytes = size_t{32} << 20;
+// As much as cuBLAS recommends for devices from Hopper on, and for those before. One of its own would be shared between streams, and
+// results might then depend on what else is running.
+size_t workspaceBytes(int computeCapability) { return size_t{computeCapability >= 9 ? 32u : 4u} << 20; }
 
 }  // namespace
 
@@ -53,8 +54,12 @@ DeviceStatus Context::loadKernels() {
 DeviceStatus Context::startMathLibraries() {
   NATGRAD_TRY(checkBlas("cublasCreate", libraries.blas.cublasCreate_v2(&blas)));
   NATGRAD_TRY(checkBlas("cublasSetStream", libraries.blas.cublasSetStream_v2(blas, stream)));
-  NATGRAD_TRY(allocate(workspaceBytes, &workspace_));
-  NATGRAD_TRY(checkBlas("cublasSetWorkspace", libraries.blas.cublasSetWorkspace_v2(blas, workspace_, workspaceBytes)));
+  int capability = 0;
+  NATGRAD_TRY(checkDriver("cuDeviceGetAttribute",
+                          libraries.driver.cuDeviceGetAttribute(&capability, computeCapabilityMajor, device_)));
+  void* workspace = nullptr;
+  NATGRAD_TRY(allocate(workspaceBytes(capability), &workspace));
+  NATGRAD_TRY(checkBlas("cublasSetWorkspace", libraries.blas.cublasSetWorkspace_v2(blas, workspace, workspaceBytes(capability))));
   NATGRAD_TRY(checkSolver("cusolverDnCreate", libraries.solver.cusolverDnCreate(&solver)));
   return checkSolver("cusolverDnSetStream", libraries.solver.cusolverDnSetStream(solver, stream));
 }
@@ -119,7 +124,8 @@ Entered::Entered(Context& context) : driver_(context.libraries.driver) {
 }
 
 Entered::~Entered() {
-  if (changed_) driver_.cuCtxSetCurrent(before_);
+  // Better none than one that may be gone when it is asked for the next time.
+  if (changed_ && driver_.cuCtxSetCurrent(before_) != cudaSuccess) driver_.cuCtxSetCurrent(nullptr);
 }
 
 }  // namespace natgrad::cuda

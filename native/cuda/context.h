@@ -60,7 +60,6 @@ class Context {
   int device_ = -1;  // whose primary context is held
   void* context_ = nullptr;
   void* module_ = nullptr;
-  void* workspace_ = nullptr;
   int math_ = mathDefault;
 };
 

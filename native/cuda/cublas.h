@@ -7,7 +7,7 @@ namespace natgrad::cuda {
 
 constexpr int blasSuccess = 0;
 constexpr int blasAllocationFailed = 3;
-constexpr int fillLower = 0, fillUpper = 1;
+constexpr int fillUpper = 1;
 constexpr int sideLeft = 0, sideRight = 1;
 constexpr int plain = 0, transposed = 1;
 constexpr int diagonalStored = 0;

@@ -24,7 +24,7 @@ class Staging {
 
  private:
   static constexpr size_t slotCount = 4;
-  static constexpr size_t slotBytes = size_t{4} << 20;
+  static constexpr size_t slotBytes = size_t{2} << 20;
 
   struct Arrival {
     const void* from;

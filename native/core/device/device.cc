@@ -4,6 +4,7 @@
 #include <mutex>
 #include <new>
 
+#include "core/device/deviceForm.h"
 #include "core/device/typedPhase.h"
 
 namespace natgrad {

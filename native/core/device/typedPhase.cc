@@ -1,6 +1,5 @@
 #include "core/device/typedPhase.h"
 
-#include <cmath>
 #include <new>
 
 #include "core/device/eigenvectors.h"
@@ -9,81 +8,6 @@
 #include "core/device/products.h"
 
 namespace natgrad {
-
-namespace {
-
-template <class T>
-bool onDevice(const FactorJob<T>& job, bool) {
-  return job.size > 0;
-}
-
-template <class T>
-bool onDevice(const DiagonalFactorJob<T>& job, bool kept) {
-  for (const DiagonalFactorInput<T>& input : job.inputs) {
-    if (input.data == nullptr) return false;
-  }
-  return kept && job.size > 0;
-}
-
-template <class T>
-bool onDevice(const InverseJob<T>& job, bool) {
-  return job.size > 0 && job.count > 0;
-}
-
-template <class T>
-bool onDevice(const InverseRootJob<T>& job, bool) {
-  switch (job.method) {
-    case RootMethod::automatic:
-    case RootMethod::eigen:
-    case RootMethod::newtonSchulz:
-    case RootMethod::newtonSchulzMinimax:
-      return job.size > 0;
-    default:
-      return job.size > 0 && job.p == 1;
-  }
-}
-
-template <class T>
-bool onDevice(const EighJob<T>& job, bool) {
-  return job.size > 0;
-}
-
-template <class T>
-bool onDevice(const KroneckerJob<T>& job, bool) {
-  return job.leftSize > 0 && job.rightSize > 0;
-}
-
-template <class T>
-bool onDevice(const ProductJob<T>& job, bool) {
-  return job.rows > 0 && job.columns > 0 && job.count > 0;
-}
-
-template <class T>
-bool onDevice(const ScoresJob<T>&, bool) {
-  return false;
-}
-
-template <class T>
-bool onDevice(const UnitFactorsJob<T>&, bool) {
-  return false;
-}
-
-template <class T>
-bool onDevice(const RationalFactorJob<T>&, bool) {
-  return false;
-}
-
-// A single pass.
-template <class J>
-bool onDevice(const J& job, bool kept) {
-  return kept && job.size > 0;
-}
-
-}  // namespace
-
-bool hasDeviceForm(const Job& job, bool usesKept) {
-  return std::visit([&](const auto& typed) { return std::visit([&](const auto& j) { return onDevice(j, usesKept); }, typed); }, job);
-}
 
 template <class T>
 TypedPhase<T>::TypedPhase(RunState& run, std::vector<Report>& reports, std::vector<size_t>& unfit)
@@ -248,59 +172,6 @@ void TypedPhase<T>::computeFactors() {
 }
 
 template <class T>
-void TypedPhase<T>::settleInverses() {
-  for (Inverse& inverse : inverses_) {
-    const int64_t n = inverse.job.size;
-    inverse.reports.assign(static_cast<size_t>(inverse.job.count), Report());
-    inverse.firstTarget = targets_.size();
-    for (int64_t i = 0; i < inverse.job.count; ++i) {
-      const InverseJob<T> one = inverse.job.at(i);
-      const DampedMatrix info = examination_.matrix(inverse.firstMatrix + static_cast<size_t>(i), inverse.partner, one.damped, 1);
-      double diagonal = 0;
-      if (!settle<T>(info, n, 1, inverse.reports[static_cast<size_t>(i)], diagonal)) {
-        inverse.open.push_back(i);
-        targets_.push_back({one.matrix, one.out, n, info, info.damping});
-      } else if (!std::isnan(diagonal)) {
-        run_.queue.call(deviceOperations<T>(run_.queue.backend()).identity, n, diagonal, one.out);
-      }
-    }
-  }
-}
-
-template <class T>
-RootTarget<T> TypedPhase<T>::targetOf(const Root& root, double damping) const {
-  return {{root.job.matrix, root.job.out, root.job.size, root.info, damping}, &root.job};
-}
-
-template <class T>
-void TypedPhase<T>::planRoots() {
-  for (Root& root : roots_) {
-    root.info = examination_.matrix(root.matrix, root.partner, root.job.damped, root.job.p);
-    double diagonal = 0;
-    if (settle<T>(root.info, root.job.size, root.job.p, reports_[root.number], diagonal)) {
-      if (!std::isnan(diagonal)) {
-        run_.queue.call(deviceOperations<T>(run_.queue.backend()).identity, root.job.size, diagonal, root.job.out);
-      }
-      continue;
-    }
-    const Interval interval = intervalOf<float>(root.info, root.info.damping);
-    const bool automatic = root.job.method == RootMethod::automatic;
-    const bool wellConditioned = interval.upper <= singleIsEnough * interval.lower;
-    if (root.job.method == RootMethod::eigen || (automatic && !(root.info.damping > 0))) {
-      root.plan = RootPlan::eigen;
-    } else if (computesTwice() || (automatic && !wellConditioned)) {
-      root.plan = RootPlan::twice;
-      root.target = twiceRoots_.size();
-      twiceRoots_.push_back(targetOf(root, root.info.damping));
-    } else {
-      root.plan = RootPlan::single;
-      root.target = singleRoots_.size();
-      singleRoots_.push_back(targetOf(root, root.info.damping));
-    }
-  }
-}
-
-template <class T>
 bool TypedPhase<T>::compute() {
   settleInverses();
   planRoots();
@@ -325,55 +196,6 @@ bool TypedPhase<T>::compute() {
   computeFactors();
   for (const auto& [number, body] : plain_) attempt(number, body);
   return !inverses_.empty() || !roots_.empty();
-}
-
-template <class T>
-void TypedPhase<T>::judgeInverse(Inverse& inverse) {
-  for (size_t k = 0; k < inverse.open.size(); ++k) {
-    const size_t place = inverse.firstTarget + k;
-    Target<T> target = targets_[place];
-    const Attempt first = computesTwice() ? invertedTwice_->attempt(place) : invertedAsAsked_->attempt(place);
-    const auto precise = [&](double damping) {
-      target.damping = damping;
-      return tryInverse<double, T>(run_.queue, target);
-    };
-    const auto clipped = [&](double damping) {
-      target.damping = damping;
-      return eigenRoot(run_.queue, target, 1, true);
-    };
-    inverse.reports[static_cast<size_t>(inverse.open[k])] = climb(first, target.info.damping, !computesTwice(), precise, clipped);
-  }
-  reports_[inverse.number] = inverse.reports.size() == 1 ? inverse.reports.front() : worstOf(inverse.reports);
-}
-
-template <class T>
-Attempt TypedPhase<T>::preciseRoot(const Root& root, double damping) const {
-  const RootTarget<T> target = targetOf(root, damping);
-  if (root.job.method == RootMethod::eigen) return eigenRoot<T>(run_.queue, target, root.job.p, false);
-  const bool automatic = root.job.method == RootMethod::automatic;
-  if (!automatic || damping > 0) {
-    const Attempt attempt = tryRoot<double, T>(run_.queue, target);
-    if (attempt.accepted || !automatic) return attempt;
-  }
-  return eigenRoot<T>(run_.queue, target, root.job.p, false);
-}
-
-template <class T>
-Attempt TypedPhase<T>::firstRoot(const Root& root) const {
-  if (root.plan == RootPlan::single) return rootedAsAsked_->attempt(root.target);
-  if (root.plan == RootPlan::twice) {
-    const Attempt attempt = rootedTwice_->attempt(root.target);
-    if (attempt.accepted || root.job.method != RootMethod::automatic) return attempt;
-  }
-  return eigenRoot<T>(run_.queue, targetOf(root, root.info.damping), root.job.p, false);
-}
-
-template <class T>
-void TypedPhase<T>::judgeRoot(const Root& root) {
-  if (root.plan == RootPlan::settled) return;
-  reports_[root.number] = climb(
-      firstRoot(root), root.info.damping, root.plan == RootPlan::single, [&](double damping) { return preciseRoot(root, damping); },
-      [&](double damping) { return eigenRoot<T>(run_.queue, targetOf(root, damping), root.job.p, true); });
 }
 
 template <class T>

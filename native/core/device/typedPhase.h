@@ -24,10 +24,6 @@ struct RunState {
   std::vector<std::function<void()>> endings;  // fill in reports once all results have come down
 };
 
-// Whether there is anything the device does for this job. What costs no more than a transfer is left to the host, unless it is on the
-// device already.
-bool hasDeviceForm(const Job& job, bool usesKept);
-
 template <class T>
 class TypedPhase {
  public:
