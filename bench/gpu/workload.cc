@@ -21,10 +21,15 @@ std::vector<float> randomNumbers(int64_t size, unsigned seed) {
   return x;
 }
 
-// Symmetric, of condition 1000; both triangles.
-std::vector<float> positiveDefinite(int64_t n) {
-  const test::Matrix a = test::withSpectrum(test::geometric(n, 1e3), static_cast<unsigned>(n));
-  return std::vector<float>(a.begin(), a.end());
+// Symmetric, of condition 1000; both triangles. Each is made once.
+const std::vector<float>& positiveDefinite(int64_t n) {
+  static std::map<int64_t, std::vector<float>> all;
+  std::vector<float>& matrix = all[n];
+  if (matrix.empty()) {
+    const test::Matrix a = test::withSpectrum(test::geometric(n, 1e3), static_cast<unsigned>(n));
+    matrix.assign(a.begin(), a.end());
+  }
+  return matrix;
 }
 
 int64_t bytesOf(const std::vector<float>& array) { return static_cast<int64_t>(array.size() * sizeof(float)); }
@@ -59,10 +64,8 @@ std::vector<Size> sizesOf(const std::string& text) {
 
 Workload::Workload(Device& device, Operation operation, const std::vector<Size>& sizes, int64_t rows)
     : device_(device), operation_(operation) {
-  const bool fromRows = operation == Operation::factor || operation == Operation::factorUpload;
   for (const Size& size : sizes) {
-    const std::vector<float> matrix = fromRows ? std::vector<float>() : positiveDefinite(size.n);
-    for (int64_t i = 0; i < size.count; ++i) add(size.n, rows, matrix);
+    for (int64_t i = 0; i < size.count; ++i) add(size.n, rows);
   }
 }
 
@@ -75,7 +78,7 @@ void Workload::keep(std::vector<float>& array) {
   kept_.push_back(&array);
 }
 
-void Workload::add(int64_t n, int64_t rows, const std::vector<float>& matrix) {
+void Workload::add(int64_t n, int64_t rows) {
   problems_.push_back(std::make_unique<Problem>());
   Problem& p = *problems_.back();
   p.n = n;
@@ -97,7 +100,7 @@ void Workload::add(int64_t n, int64_t rows, const std::vector<float>& matrix) {
       break;
     }
     case Operation::precondition:
-      p.first = p.third = matrix;
+      p.first = p.third = positiveDefinite(n);
       p.second = randomNumbers(n * n, static_cast<unsigned>(n));
       keep(p.first);
       keep(p.second);
@@ -106,20 +109,20 @@ void Workload::add(int64_t n, int64_t rows, const std::vector<float>& matrix) {
                                p.second.data(), nullptr, p.out.data(), nullptr});
       break;
     case Operation::eigh:
-      p.first = matrix;
+      p.first = positiveDefinite(n);
       p.values.assign(static_cast<size_t>(n), 0.0F);
       keep(p.first);
       keep(p.values);
       push(EighJob<float>{p.first.data(), n, p.values.data(), p.out.data()});
       break;
     case Operation::inverse:
-      p.first = matrix;
+      p.first = positiveDefinite(n);
       keep(p.first);
       push(InverseJob<float>{p.first.data(), n, damped, p.out.data()});
       break;
     case Operation::root2:
     case Operation::root4:
-      p.first = matrix;
+      p.first = positiveDefinite(n);
       keep(p.first);
       push(InverseRootJob<float>{p.first.data(), n, damped, operation_ == Operation::root2 ? 2 : 4,
                                  RootMethod::automatic, 0, 0, p.out.data()});

@@ -57,7 +57,7 @@ class Workload {
   Operation operation() const { return operation_; }
 
  private:
-  void add(int64_t n, int64_t rows, const std::vector<float>& matrix);
+  void add(int64_t n, int64_t rows);
   void keep(std::vector<float>& array);
 
   Device& device_;
