@@ -53,7 +53,8 @@ function installPackages() {
   say('installing npm packages');
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   const npm = process.env.npm_execpath;
-  if (npm) run(process.execPath, [npm, ...args]);
+  // Another package manager that runs this names itself there.
+  if (npm && path.basename(npm) === 'npm-cli.js') run(process.execPath, [npm, ...args]);
   else run('npm', args, { shell: process.platform === 'win32' });
 }
 

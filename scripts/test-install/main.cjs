@@ -35,7 +35,7 @@ function tryOut(toolchain, folder, context) {
   if (toolchain.missing) return { install: toolchain };
   const sandbox = new Sandbox(folder, toolchain);
   try {
-    const binding = context.binding;
+    const binding = toolchain.binding ?? context.binding;
     const backends = installBackends(sandbox, binding.folder);
     if (!backends.ok) return { install: { ok: false, output: `tfjs:\n${backends.output}` } };
     const results = { install: installPackage(sandbox, context.tarball.file) };
@@ -58,7 +58,7 @@ const work = fs.mkdtempSync(path.join(os.tmpdir(), 'natgrad-install-'));
 try {
   const context = { tarball: packProject(work), binding: findBinding() };
   say(`packed, with: ${context.tarball.description}`);
-  const matrix = flags.quick ? quickMatrix() : fullMatrix();
+  const matrix = flags.quick ? quickMatrix() : fullMatrix(context.tarball, work);
   const rows = matrix.map((toolchain, i) => {
     const row = { label: toolchain.label, results: tryOut(toolchain, path.join(work, `cell-${i}`), context) };
     say(`${row.label}: done`);

@@ -1,7 +1,8 @@
 'use strict';
 
-// The rows of the report: every Node with every package manager. Each is {label, node, manager}, or {label, missing}.
+// The rows of the report: every Node with every package manager, and an old Debian. Each is {label, node, manager}, or {label, missing}.
 
+const { oldGlibc } = require('./oldGlibc.cjs');
 const { currentToolchain, fetchManager, fetchNode } = require('./toolchains.cjs');
 
 const nodes = ['20', '22', '24'];
@@ -28,8 +29,10 @@ function quickMatrix() {
   return [labelled(node, manager)];
 }
 
-function fullMatrix() {
-  return nodes.flatMap((major) => managers.map(([name, range]) => fetchToolchain(major, name, range)));
+/** `tarball` is what will be installed, `folder` one for temporary files. */
+function fullMatrix(tarball, folder) {
+  const rows = nodes.flatMap((major) => managers.map(([name, range]) => fetchToolchain(major, name, range)));
+  return [...rows, oldGlibc(currentToolchain(), tarball, folder)];
 }
 
 module.exports = { quickMatrix, fullMatrix };

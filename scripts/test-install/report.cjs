@@ -46,7 +46,8 @@ function table(rows) {
 /** When, how and on what the table was made. */
 function heading(command, description) {
   const date = new Date().toISOString().slice(0, 10);
-  return `\`${command}\`, ${date}, ${os.type()} ${os.machine()}; binary: ${description}.`;
+  const load = `${os.availableParallelism()} cores, load ${os.loadavg()[1].toFixed(0)}`;
+  return `\`${command}\`, ${date}, ${os.type()} ${os.machine()}, ${load}; ${description}.`;
 }
 
 /** Rewrites the section of a page between the two marks. */

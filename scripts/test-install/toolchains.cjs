@@ -45,8 +45,11 @@ function fetchPackage(name, range) {
   return { path: target, version: JSON.parse(fs.readFileSync(manifest, 'utf8')).version };
 }
 
+/** What npm says went wrong, without the code before it and the advice after it. */
 function firstError(text) {
-  return text.split('\n').find((line) => line.startsWith('npm error')) ?? 'npm says nothing';
+  const lines = text.split('\n').filter((line) => line.startsWith('npm error'));
+  const reason = lines.find((line) => !line.startsWith('npm error code')) ?? 'npm does not say why';
+  return reason.replace(/^npm error /, '');
 }
 
 /** {executable, version} of a Node of a major version, or {missing}. */
