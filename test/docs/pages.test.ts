@@ -38,7 +38,7 @@ describe('the programs in docs', () => {
     }
     const reports = lines.split('\n').filter((line) => line.startsWith('['));
     outputs = new Map(reports.map((line) => JSON.parse(line) as [string, string]));
-  }, 120_000);
+  }, 300_000);
 
   it.each(programs)('%s runs, without warnings', (name) => {
     const output = outputs.get(name) ?? 'did not run, because another failed before';

@@ -25,7 +25,7 @@ describe('the examples', () => {
       .split('\n')
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line) as Line);
-  });
+  }, 300_000);
 
   it.each(names)('%s reports finite results of Adam and of a method of natgrad', (name) => {
     const ofExample = lines.filter(({ example }) => example === name);
