@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 
 import { kfac } from '../../src';
+import { forgetHosts } from '../../src/host/currentHost';
 import type { NaturalGradientOptimizer } from '../../src/optimizer/NaturalGradientOptimizer';
 import type { ModelName } from '../../src/cli/models';
 import { timeRatio, time, type Row, type Section, type Target } from '../figures';
@@ -15,7 +16,13 @@ const optimizers = {
   'kfac sampled': () => kfac(),
 };
 
-type OptimizerName = keyof typeof optimizers;
+/** On tfjs-node also without the op that lends the addon the memory of tensors. */
+const copying = {
+  'empirical, copied': optimizers['kfac empirical'],
+  'sampled, copied': optimizers['kfac sampled'],
+};
+
+type OptimizerName = keyof typeof optimizers | keyof typeof copying;
 
 /** In units of the step of SGD, and of Adam. */
 const targets: Partial<Record<string, Partial<Record<OptimizerName, { sgd: Target; adam?: Target }>>>> = {
@@ -29,11 +36,14 @@ const targets: Partial<Record<string, Partial<Record<OptimizerName, { sgd: Targe
 /** One training step with each optimizer, on the tfjs backend that is current. */
 export async function stepSuite(variant: string, model: ModelName, effort: Effort): Promise<Section> {
   const data = new Data(40);
-  const names = Object.keys(optimizers) as OptimizerName[];
-  const trainees = names.map((name) => new Trainee(name, optimizers[name](), model, data));
+  const factories = variant === 'tensorflow' ? { ...optimizers, ...copying } : optimizers;
+  const trainees = Object.entries(factories).map(
+    ([name, factory]) => new Trainee(name, factory(), model, data),
+  );
+  const names = trainees.map(({ name }) => name as OptimizerName);
   try {
     // Compilers, caches, and the refreshes that come more often at first.
-    for (const trainee of trainees) await trainee.train(2 * blockSteps);
+    for (const trainee of trainees) await asNamed(trainee, () => trainee.train(2 * blockSteps));
     // Wall times of the two parts of a step, by round; a burst's last step stands for it.
     const parts = new Map<string, { gradients: number[]; update: number[] }>();
     const competitors = trainees.map((trainee) => {
@@ -41,7 +51,7 @@ export async function stepSuite(variant: string, model: ModelName, effort: Effor
       return {
         ...competitor,
         async burst(seconds: number) {
-          const result = await competitor.burst(seconds);
+          const result = await asNamed(trainee, () => competitor.burst(seconds));
           notePartsOf(trainee, parts);
           return result;
         },
@@ -70,6 +80,19 @@ export async function stepSuite(variant: string, model: ModelName, effort: Effor
   } finally {
     trainees.forEach((trainee) => trainee.dispose());
     data.dispose();
+  }
+}
+
+/** Lets a trainee train with tensors copied if its name says so. */
+async function asNamed<T>({ name }: Trainee, train: () => T | Promise<T>): Promise<T> {
+  if (!(name in copying)) return train();
+  process.env.NATGRAD_TENSORFLOW_OP = '0';
+  forgetHosts();
+  try {
+    return await train();
+  } finally {
+    delete process.env.NATGRAD_TENSORFLOW_OP;
+    forgetHosts();
   }
 }
 

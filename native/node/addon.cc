@@ -1,4 +1,4 @@
-// What natgrad.node exports: the functions of src/linalg/addon.ts, and `accelerate`.
+// What natgrad.node exports: the functions of src/linalg/addon.ts, `accelerate` and `tensorflow`.
 #include <memory>
 #include <new>
 #include <string>
@@ -13,6 +13,7 @@
 #include "node/accelerate.h"
 #include "node/arguments.h"
 #include "node/pending.h"
+#include "node/tensorMemory.h"
 
 extern "C" {
 char* openblas_get_config();
@@ -110,6 +111,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("setThreads", Napi::Function::New<guarded<setThreads>>(env, "setThreads"));
   exports.Set("info", Napi::Function::New<guarded<describeAddon>>(env, "info"));
   registerAccelerate(env, exports);
+  registerTensorMemory(env, exports);
   return exports;
 }
 

@@ -7,6 +7,7 @@
 
 #include "cpu/cpuBackend.h"
 #include "node/parseJobs.h"
+#include "node/tensorMemory.h"
 
 namespace natgrad {
 
@@ -67,6 +68,7 @@ std::shared_ptr<Handed> Environment::submit(napi_value phases) {
   std::vector<Access> now, later;
   for (const Access& access : work.accesses) (access.copied ? now : later).push_back(access);
   leases_.check(env_, now);
+  if (lending) lending->refuse(later);
   start();
 
   auto handed = std::make_shared<Handed>();
@@ -75,8 +77,8 @@ std::shared_ptr<Handed> Environment::submit(napi_value phases) {
   handed->submission->phases = std::move(work.phases);
   // JavaScript goes on meanwhile and needs a processor too.
   handed->submission->threads = std::max(threads - 1, 1);
-  Napi::Array buffers = Napi::Array::New(env_, work.leased.size());
-  for (size_t i = 0; i < work.leased.size(); i++) buffers.Set(static_cast<uint32_t>(i), work.leased[i]);
+  Napi::Array buffers = Napi::Array::New(env_, later.size());
+  for (size_t i = 0; i < later.size(); i++) buffers.Set(static_cast<uint32_t>(i), later[i].buffer);
   handed->buffers = Napi::Reference<Napi::Array>::New(buffers, 1);
 
   handed->submission->ticket = ++lastTicket_;

@@ -19,6 +19,8 @@ struct Handed {
   std::vector<Napi::Promise::Deferred> promises;
 };
 
+class Lending;
+
 class Environment {
  public:
   explicit Environment(Napi::Env env);
@@ -37,6 +39,7 @@ class Environment {
 
   int threads;  // how many work on the jobs of one phase
   Napi::FunctionReference pendingConstructor;
+  Lending* lending = nullptr;  // of TensorFlow's memory, while that is going on
 
  private:
   void start();

@@ -21,8 +21,8 @@ enum class Mode { read, write, inPlace, copied };
 // Reads the fields of one object of a job. Says where it is only when it has to complain.
 class Fields {
  public:
-  Fields(Napi::Env env, napi_value object, const Place& place, Work& work, std::vector<Access>& phase)
-      : env_(env), object_(object), place_(place), work_(work), phase_(phase) {
+  Fields(Napi::Env env, napi_value object, const Place& place, std::vector<Access>& phase)
+      : env_(env), object_(object), place_(place), phase_(phase) {
     napi_valuetype type = napi_undefined;
     check(env, napi_typeof(env, object, &type));
     if (type != napi_object) fail(env, errType, place.text() + " must be an object, got " + describe(env, object));
@@ -118,9 +118,7 @@ class Fields {
       Place place = place_;
       place.name = name;
       phase_.push_back({begin, begin + static_cast<uintptr_t>(view.length) * sizeof(T), mode == Mode::write,
-                        mode == Mode::copied, mode == Mode::inPlace, place});
-      work_.buffers.push_back(view.buffer);
-      if (mode != Mode::copied) work_.leased.push_back(view.buffer);
+                        mode == Mode::copied, mode == Mode::inPlace, place, view.buffer});
     }
     return {static_cast<T*>(view.data), view.length};
   }
@@ -154,7 +152,7 @@ class Fields {
   Fields part(const char* name) const {
     Place place = place_;
     (place.list ? place.inner : place.list) = name;
-    return Fields(env_, get(name), place, work_, phase_);
+    return Fields(env_, get(name), place, phase_);
   }
 
   // Calls `read` with the fields of each object of a list.
@@ -168,7 +166,7 @@ class Fields {
       Place place = place_;
       place.list = name;
       place.item = i;
-      Fields fields(env_, item, place, work_, phase_);
+      Fields fields(env_, item, place, phase_);
       read(fields);
     }
   }
@@ -186,7 +184,6 @@ class Fields {
   Napi::Env env_;
   napi_value object_;
   Place place_;
-  Work& work_;
   std::vector<Access>& phase_;
 };
 

@@ -28,6 +28,7 @@ struct Access {
   bool copied;   // the work has its own copy: only the copying itself reads this
   bool inPlace;  // may coincide with what its own job writes
   Place place;
+  napi_value buffer = nullptr;  // the ArrayBuffer; valid as long as the caller's handle scope
 
   bool overlaps(const Access& other) const { return begin < other.end && other.begin < end; }
 };

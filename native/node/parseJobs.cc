@@ -55,16 +55,16 @@ Work parseWork(Napi::Env env, napi_value phases) {
       Place place;
       place.phase = p;
       place.job = j;
-      phase.push_back(parseJob(Fields(env, job, place, work, accesses)));
+      phase.push_back(parseJob(Fields(env, job, place, accesses)));
     }
     checkOverlaps(env, accesses);
     work.phases.push_back(std::move(phase));
     work.accesses.insert(work.accesses.end(), accesses.begin(), accesses.end());
   }
   // A getter among the jobs may have detached a buffer after it was looked at; from here on no JavaScript runs.
-  for (napi_value buffer : work.buffers) {
+  for (const Access& access : work.accesses) {
     bool detached = false;
-    check(env, napi_is_detached_arraybuffer(env, buffer, &detached));
+    check(env, napi_is_detached_arraybuffer(env, access.buffer, &detached));
     if (detached) fail(env, errBuffer, "phases: an ArrayBuffer was detached while its job was read");
   }
   return work;

@@ -13,11 +13,7 @@ namespace natgrad {
 // Jobs that are ready to run, with the memory they use.
 struct Work {
   Phases phases;
-  std::vector<Access> accesses;      // of all phases
-  std::vector<napi_value> buffers;   // ArrayBuffers the jobs point into; valid as long as the caller's handle scope
-  // Those that submitted work needs to its end. Not those of copied inputs, which may go: tfjs's wasm heap does when it grows. An input
-  // that loses the mark `copied` lies in a buffer that is here already, because an earlier phase writes into it.
-  std::vector<napi_value> leased;
+  std::vector<Access> accesses;  // of all phases
 };
 
 // Throws an error that names the argument, e.g. `phases[0][2].factor`.

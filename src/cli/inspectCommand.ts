@@ -1,3 +1,4 @@
+import { TensorFlowOp } from '../host/tensorflowOp';
 import { loadAddon } from '../linalg/loader';
 import { glibcVersion, platformName } from '../linalg/platform';
 import { backendNames, isInstalled, selectBackend, type BackendName } from './backend';
@@ -55,7 +56,8 @@ async function backendVerdict(name: BackendName): Promise<string> {
   if (!isInstalled(name)) return 'not installed';
   try {
     await selectBackend(name);
-    return 'works';
+    const lent = name === 'tensorflow' ? TensorFlowOp.find() : undefined;
+    return lent && !lent.op ? `works, but its tensors are copied: ${lent.obstacle}` : 'works';
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

@@ -3,6 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import { NatgradError } from '../errors';
 import { DataHost } from './dataHost';
 import type { Host } from './host';
+import { TensorFlowHost } from './tensorflowHost';
+import { TensorFlowOp } from './tensorflowOp';
 import { WasmHost } from './wasmHost';
 
 const hosts = new Map<string, Host>();
@@ -21,10 +23,19 @@ export function host(): Host {
   return found;
 }
 
+/** Lets hosts be chosen anew, for programs that change the environment that they are chosen by. */
+export function forgetHosts(): void {
+  hosts.clear();
+}
+
 function hostOf(backendName: string): Host {
   switch (backendName) {
     case 'wasm':
       return new WasmHost();
+    case 'tensorflow': {
+      const { op } = TensorFlowOp.find();
+      return op ? new TensorFlowHost(op) : new DataHost(backendName, false);
+    }
     case 'webgpu':
       throw new NatgradError(
         'ERR_NATGRAD_BACKEND',

@@ -16,6 +16,10 @@ export class DataHost implements Host {
     readonly zeroCopy: boolean,
   ) {}
 
+  lend<T>(work: () => T): T {
+    return work();
+  }
+
   read(tensor: tf.Tensor): Float32Array {
     requireDtype(tensor, 'float32');
     return tensor.dataSync<'float32'>();
@@ -27,19 +31,30 @@ export class DataHost implements Host {
   }
 
   create(shape: number[], fill: (values: Float32Array) => void): tf.Tensor {
-    const values = new Float32Array(tf.util.sizeFromShape(shape));
+    const values = this.allocate(tf.util.sizeFromShape(shape));
     fill(values);
     return tf.tensor(values, shape, 'float32');
   }
 
   update(variables: tf.Variable[], write: (values: Float32Array[]) => void): void {
     requireFloatVariables(variables);
-    const values = variables.map((variable) => variable.dataSync<'float32'>().slice());
+    const values = this.lend(() =>
+      variables.map((variable) => {
+        const copy = this.allocate(variable.size);
+        copy.set(this.read(variable));
+        return copy;
+      }),
+    );
     write(values);
     variables.forEach((variable, i) => {
       const next = tf.tensor(values[i], variable.shape, 'float32');
       variable.assign(next);
       next.dispose();
     });
+  }
+
+  /** Zeros that are to become the values of a tensor. */
+  protected allocate(length: number): Float32Array {
+    return new Float32Array(length);
   }
 }

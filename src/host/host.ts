@@ -3,14 +3,20 @@ import type * as tf from '@tensorflow/tfjs';
 /**
  * How this package reads and writes the memory of the tfjs backend that is running.
  *
- * cpu and wasm hand out their own storage without a copy, for reading and for filling new tensors; every other backend is read by
- * `dataSync` and filled from arrays.
+ * cpu and wasm hand out their own storage without a copy, for reading and for filling new tensors. So does tensorflow within `lend`, where
+ * the addon can register an op with it; every other backend is read by `dataSync` and filled from arrays.
  */
 export interface Host {
   /** The tfjs backend this is for, as `tf.getBackend()` names it. */
   readonly backendName: string;
-  /** Whether `read` hands out the backend's own storage, and `create` fills it. */
+  /** Whether `read` hands out the backend's own storage (within `lend`), and `create` fills it. */
   readonly zeroCopy: boolean;
+
+  /**
+   * Runs `work` and returns what it does. Only inside may `read` hand out storage that must be given back, which happens at its end: the
+   * arrays are then empty. May be nested.
+   */
+  lend<T>(work: () => T): T;
 
   /**
    * The values of a float32 tensor, row-major. May be the backend's live storage: never write to it, and never hold it across a

@@ -21,6 +21,10 @@ export class WasmHost implements Host {
   readonly backendName = 'wasm';
   readonly zeroCopy = true;
 
+  lend<T>(work: () => T): T {
+    return work();
+  }
+
   read(tensor: tf.Tensor): Float32Array {
     requireDtype(tensor, 'float32');
     return viewOf(tensor) as Float32Array;

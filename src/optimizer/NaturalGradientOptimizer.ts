@@ -199,20 +199,23 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     const begin = performance.now();
     const step = this.iterations;
     this.estimation.refresher.settle(step);
-    const entries = readGradients(variableGradients, host());
-    if (this.kernels.firstNonFinite(entries.map(({ gradient }) => gradient)) >= 0) {
-      this.skip();
-    } else {
-      if (entries.length > 0 && this.estimation.blocks.length === 0 && this.canRecord()) {
-        this.warnOnce(
-          'No statistics of the Fisher matrix have been gathered, so the plain gradient is applied; ' +
-            'compute gradients with `optimizer.computeGradients(f)` instead of `tf.variableGrads(f)`.',
-        );
-      }
-      this.lastStep = loss ? this.lookAgain(entries, loss) : this.step(entries);
-    }
+    host().lend(() => this.descendAlong(readGradients(variableGradients, host()), loss));
     this.incrementIterations();
     this.milliseconds.update = performance.now() - begin;
+  }
+
+  private descendAlong(entries: VariableGradient[], loss: BatchLoss | null): void {
+    if (this.kernels.firstNonFinite(entries.map(({ gradient }) => gradient)) >= 0) {
+      this.skip();
+      return;
+    }
+    if (entries.length > 0 && this.estimation.blocks.length === 0 && this.canRecord()) {
+      this.warnOnce(
+        'No statistics of the Fisher matrix have been gathered, so the plain gradient is applied; ' +
+          'compute gradients with `optimizer.computeGradients(f)` instead of `tf.variableGrads(f)`.',
+      );
+    }
+    this.lastStep = loss ? this.lookAgain(entries, loss) : this.step(entries);
   }
 
   private step(entries: VariableGradient[]): StepReport {

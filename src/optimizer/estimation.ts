@@ -252,28 +252,30 @@ export class CurvatureEstimation {
     gathered: Gathered[],
     host: Host,
   ): void {
-    // No tfjs call from here on, so that the views stay valid until the jobs made of them have run or are submitted.
-    const { precision } = this.config;
-    const statistics = blocks.map((block) => {
-      const parts = readForward(block, examples, host, precision);
-      const targets = gradientTargets(block);
-      for (const { gradientOf, ...how } of gathered) {
-        const gradients = targets.map(gradientOf);
-        readPass(block, gradients, how, host, precision).forEach((pass, part) =>
-          parts[part].passes.push(pass),
-        );
+    host.lend(() => {
+      // No tfjs call from here on, so that the views stay valid until the jobs made of them have run or are submitted.
+      const { precision } = this.config;
+      const statistics = blocks.map((block) => {
+        const parts = readForward(block, examples, host, precision);
+        const targets = gradientTargets(block);
+        for (const { gradientOf, ...how } of gathered) {
+          const gradients = targets.map(gradientOf);
+          readPass(block, gradients, how, host, precision).forEach((pass, part) =>
+            parts[part].passes.push(pass),
+          );
+        }
+        return parts;
+      });
+      if (this.kernels.firstNonFinite(statistics.flat().flatMap(arraysOf)) >= 0) {
+        this.skip(step, 'its activations or their gradients are not finite');
+        return;
       }
-      return parts;
+      const factorDecay = this.factorDecay(step);
+      const plans = blocks.map(({ block, average }, i) =>
+        block.updatePhases(statistics[i], average.advance(factorDecay)),
+      );
+      this.refresher.compute(step, lambda, merge(plans).phases);
     });
-    if (this.kernels.firstNonFinite(statistics.flat().flatMap(arraysOf)) >= 0) {
-      this.skip(step, 'its activations or their gradients are not finite');
-      return;
-    }
-    const factorDecay = this.factorDecay(step);
-    const plans = blocks.map(({ block, average }, i) =>
-      block.updatePhases(statistics[i], average.advance(factorDecay)),
-    );
-    this.refresher.compute(step, lambda, merge(plans).phases);
   }
 
   private factorDecay(step: number): number {
