@@ -150,6 +150,17 @@ export interface Reparametrisation {
 }
 
 /**
+ * The gradient of a layer as a product of the rows of its batch: `inputs' outputGradients`, of which the last row is that of the bias where
+ * there is one.
+ */
+export interface RowGradient {
+  /** The inputs of the layer, each with a 1 appended if it has a bias. */
+  inputs: Rows;
+  /** Gradients of the loss at its outputs, as many rows. */
+  outputGradients: Rows;
+}
+
+/**
  * One block of an approximate Fisher matrix, over the variables of one layer or of several. It says what is to be computed, as phases of
  * jobs of the linear algebra, and a back end computes; it touches no tensor and runs no job, so that the jobs of all blocks can run
  * together, on any thread.
@@ -187,6 +198,12 @@ export interface CurvatureBlock {
    * the last phase's reports add up to the inner product of the two.
    */
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[];
+
+  /** Whether `preconditionRows` is less work than `preconditionPhases` where the gradient is a product of so many rows. */
+  prefersRows?(rows: number): boolean;
+
+  /** As `preconditionPhases`, given the rows whose product the gradients are. */
+  preconditionRows?(rows: RowGradient, gradients: FloatArray[], directions: FloatArray[]): Phase[];
 
   /** Computes `products = block vectors`, without damping, from the factors; `dot`s as above. */
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[];

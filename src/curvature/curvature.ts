@@ -4,7 +4,7 @@
  * Work comes as phases: those of all blocks run side by side.
  */
 import type { FloatArray, Report } from '../linalg/jobs';
-import { least, type AverageStep, type CurvatureBlock, type RefreshOutcome } from './block';
+import { least, type AverageStep, type CurvatureBlock, type RefreshOutcome, type RowGradient } from './block';
 import { merge, type Phase } from './phases';
 
 /** A block with vectors to multiply by it or by its inverse. */
@@ -13,6 +13,8 @@ export interface BlockVectors {
   /** One array per variable of the block. */
   input: FloatArray[];
   output: FloatArray[];
+  /** What the input is a product of, where that is known and the block prefers it. */
+  rows?: RowGradient;
 }
 
 /**
@@ -62,7 +64,11 @@ export interface Products {
 }
 
 export function preconditionAll(entries: BlockVectors[]): Products {
-  return products(entries.map(({ block, input, output }) => block.preconditionPhases(input, output)));
+  return products(
+    entries.map(({ block, input, output, rows }) =>
+      rows ? block.preconditionRows!(rows, input, output) : block.preconditionPhases(input, output),
+    ),
+  );
 }
 
 export function multiplyAll(entries: BlockVectors[]): Products {

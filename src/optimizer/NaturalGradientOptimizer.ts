@@ -98,8 +98,11 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     this.kernels = kernels(this.config.backend);
     this.dampings = new Dampings(this.config);
     this.estimation = new CurvatureEstimation(this.config, this.kernels, (message) => this.warnOnce(message));
-    this.weightStep = new WeightStep(this.config, this.kernels, (variable) =>
-      this.estimation.membership(variable),
+    this.weightStep = new WeightStep(
+      this.config,
+      this.kernels,
+      (variable) => this.estimation.membership(variable),
+      this.estimation.rowGradients,
     );
     this.modelledStep = new ModelledStep({
       config: this.config,
@@ -145,11 +148,13 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     try {
       const isDue = this.config.trustRegion === null && this.estimation.due(this.iterations);
       if (!isDue || !this.canRecord()) return super.computeGradients(f, varList);
-      return record(
+      const recorded = record(
         f,
         varList,
         this.estimation.hooks(this.iterations, this.dampings.preconditioner(this.iterations), host()),
       );
+      this.estimation.rowGradients.claim(recorded.grads);
+      return recorded;
     } finally {
       this.milliseconds.gradients = performance.now() - begin;
     }
@@ -230,7 +235,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   }
 
   private lookAgain(entries: VariableGradient[], loss: BatchLoss): StepReport {
-    const kept = entries.map(({ variable, gradient }) => ({ variable, gradient: gradient.slice() }));
+    const kept = entries.map((entry) => ({ ...entry, gradient: entry.gradient.slice() }));
     return this.modelledStep.take(kept, this.iterations, loss, host());
   }
 

@@ -19,6 +19,7 @@ import type { Layer, Recording, RecordHooks } from '../tape/types';
 import { fill, withPrefix } from './checkpoint';
 import type { ResolvedConfig } from './config';
 import { Refresher } from './refresher';
+import { RowGradients } from './rowGradients';
 import { arraysOf, gradientTargets, readForward, readPass, type LayerBlock } from './statistics';
 
 /** Where a variable stands: in which block, as which of its variables, and in which of the layers that the block covers. */
@@ -41,6 +42,7 @@ export class CurvatureEstimation {
   readonly averages: WeightedAverage[] = [];
   /** Computes what this class describes. */
   readonly refresher: Refresher;
+  readonly rowGradients: RowGradients;
   /** Batches whose statistics were left out because something in them was not finite. */
   skippedBatches = 0;
   /** The estimator in use: the configured one, or 'empirical' where the loss has no recognisable distribution. */
@@ -61,6 +63,7 @@ export class CurvatureEstimation {
   ) {
     this.settings = fisherSettings(config.fisher);
     this.estimator = this.settings.estimator;
+    this.rowGradients = new RowGradients(config.precision);
     const restart = (block: CurvatureBlock) => {
       block.restart();
       this.averages[this.blocks.indexOf(block)].weight = 0;
@@ -81,6 +84,7 @@ export class CurvatureEstimation {
   /** The hooks that make a recording of step `step` update the curvature. */
   hooks(step: number, lambda: number, host: Host): RecordHooks {
     let blocks: LayerBlock[] = [];
+    let wanted: tf.Tensor[] = [];
     let empirical = false;
     return {
       onForward: (recording) => {
@@ -98,21 +102,21 @@ export class CurvatureEstimation {
         const targets = blocks.flatMap(gradientTargets);
         if (targets.length === 0) {
           // What the blocks want to know is known from the forward pass: no backward pass, and no distribution to start one from.
-          this.take(step, lambda, recording.examples, blocks, [], host);
+          this.take(step, lambda, recording.examples, blocks, () => undefined, host);
           return [];
         }
         const heads = this.heads(recording);
         empirical = heads === null;
-        if (heads !== null) {
-          this.estimate(step, lambda, recording, blocks, heads, host);
-          return [];
-        }
-        return targets;
+        if (heads !== null) this.estimate(step, lambda, recording, blocks, heads, host);
+        const ofRows = this.rowGradients.targets(blocks);
+        return (wanted = empirical ? [...new Set([...targets, ...ofRows])] : ofRows);
       },
       onBackward: (recording, gradients) => {
-        if (empirical && gradients.length > 0) {
-          this.take(step, lambda, recording.examples, blocks, gradients, host);
-        }
+        if (wanted.length === 0) return;
+        const byTensor = new Map(wanted.map(({ id }, i) => [id, gradients[i]]));
+        const gradientOf = ({ id }: tf.Tensor) => byTensor.get(id);
+        if (empirical) this.take(step, lambda, recording.examples, blocks, gradientOf, host);
+        host.lend(() => this.rowGradients.keep(blocks, gradientOf, host));
       },
     };
   }
@@ -235,12 +239,10 @@ export class CurvatureEstimation {
     lambda: number,
     examples: number,
     blocks: LayerBlock[],
-    gradients: (tf.Tensor | null)[],
+    gradientOf: Gathered['gradientOf'],
     host: Host,
   ): void {
-    const byTensor = new Map(blocks.flatMap(gradientTargets).map(({ id }, i) => [id, gradients[i]]));
-    const pass = { weight: 1, gradientScale: examples, gradientOf: ({ id }: tf.Tensor) => byTensor.get(id) };
-    this.update(step, lambda, examples, blocks, [pass], host);
+    this.update(step, lambda, examples, blocks, [{ weight: 1, gradientScale: examples, gradientOf }], host);
   }
 
   /** Lets a batch into the factors, and has the inverses computed if it is time for that. */

@@ -34,7 +34,7 @@ export function readGradients(gradients: Gradients, host: Host): VariableGradien
       );
     }
     requireGradient(tensor, variable);
-    return [{ variable, gradient: host.read(tensor) }];
+    return [{ variable, gradient: host.read(tensor), tensor: tensor.id }];
   });
 }
 

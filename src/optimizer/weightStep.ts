@@ -4,7 +4,7 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 
-import { variableSizes, type CurvatureBlock } from '../curvature/block';
+import { variableSizes, type CurvatureBlock, type RowGradient } from '../curvature/block';
 import { multiplyAll, preconditionAll, type BlockVectors } from '../curvature/curvature';
 import { runPhases } from '../curvature/phases';
 import { allocate } from '../curvature/shared/factor';
@@ -22,6 +22,7 @@ import { L2, l2Job, WeightDecay } from '../step/weightDecay';
 import { withPrefix } from './checkpoint';
 import { CHOSEN, type ResolvedConfig } from './config';
 import type { Membership } from './estimation';
+import type { RowGradients } from './rowGradients';
 import { inPrecision } from './statistics';
 import { StepCoordinates } from './stepCoordinates';
 
@@ -29,6 +30,8 @@ import { StepCoordinates } from './stepCoordinates';
 export interface VariableGradient {
   variable: tf.Variable;
   gradient: Float32Array;
+  /** Id of the tensor that it was read from. */
+  tensor: number;
 }
 
 export interface StepReport {
@@ -85,6 +88,7 @@ export class WeightStep {
     private readonly config: ResolvedConfig,
     private readonly kernels: Kernels,
     private readonly membership: (variable: tf.Variable) => Membership | undefined,
+    private readonly rowGradients: RowGradients,
   ) {
     this.learningRate = config.learningRate;
     this.momentum = new Momentum(config.momentum === CHOSEN ? () => 0 : config.momentum);
@@ -241,6 +245,7 @@ export class WeightStep {
       vectors.input[member.index] = inPrecision(gradients[i], this.config.precision);
       vectors.output[member.index] = single ? direction : new Float64Array(direction.length);
     });
+    for (const vectors of blocks.values()) vectors.rows = this.rowsOf(vectors.block, entries, gradients);
     const products = preconditionAll(this.completed(blocks));
     dots.push(...products.dots(runPhases(this.kernels, products.phases)));
     if (!single) {
@@ -251,6 +256,20 @@ export class WeightStep {
       });
     }
     return dots;
+  }
+
+  /** The rows whose product the gradients of a block are, if they are known; a gradient that was clipped or has L2 added is no product. */
+  private rowsOf(
+    block: CurvatureBlock,
+    entries: VariableGradient[],
+    gradients: Float32Array[],
+  ): RowGradient | undefined {
+    const tensors: number[] = [];
+    entries.forEach(({ variable, gradient, tensor }, i) => {
+      const member = this.membership(variable);
+      if (member?.block === block && gradients[i] === gradient) tensors[member.index] = tensor;
+    });
+    return this.rowGradients.of(block, tensors);
   }
 
   /** The vectors of the blocks, with zeros for variables of theirs that take no part in this step. */

@@ -11,6 +11,8 @@ import { usesOf } from './uses';
 interface Member {
   variable: tf.Variable;
   uses: Classified[];
+  /** Whether its gradient is more than that of its uses. */
+  penalised: boolean;
   /** Why the variable is not understood. */
   obstacle?: string;
 }
@@ -62,13 +64,13 @@ export function findLayers(
 }
 
 function describe(variable: tf.Variable, graph: Graph, attributes: Attributes, keep: Keep): Member {
-  const found = usesOf(variable, graph, attributes);
-  if (found.length === 0)
-    return { variable, uses: [], obstacle: 'the loss does not depend on it but for penalties' };
+  const { uses: found, penalised } = usesOf(variable, graph, attributes);
+  const unknown = (obstacle: string): Member => ({ variable, uses: [], penalised, obstacle });
+  if (found.length === 0) return unknown('the loss does not depend on it but for penalties');
   const uses: Classified[] = [];
   for (const use of found) {
     const classified = classify(use, attributes, keep);
-    if (typeof classified === 'string') return { variable, uses: [], obstacle: classified };
+    if (typeof classified === 'string') return unknown(classified);
     uses.push(classified);
   }
   const [first] = uses;
@@ -77,10 +79,9 @@ function describe(variable: tf.Variable, graph: Graph, attributes: Attributes, k
       other.inputSize === first.inputSize && (other.outputSize === first.outputSize || other.use.columns);
     const sameWay =
       other.kind === first.kind && other.role === first.role && other.use.transposed === first.use.transposed;
-    if (!sameWay || !sameSize)
-      return { variable, uses: [], obstacle: 'it is used in several different ways' };
+    if (!sameWay || !sameSize) return unknown('it is used in several different ways');
   }
-  return { variable, uses };
+  return { variable, uses, penalised };
 }
 
 /** The member whose every use this one, a second member, goes with directly, once each; undefined if there is none. */
@@ -121,7 +122,7 @@ function adder({ node, addedTo, use }: Classified, graph: Graph): TapeNode | und
   return undefined;
 }
 
-function layerOf({ variable, uses, obstacle }: Member, follower?: Follower): Layer {
+function layerOf({ variable, uses, penalised, obstacle }: Member, follower?: Follower): Layer {
   if (obstacle !== undefined) {
     return {
       kind: 'other',
@@ -133,7 +134,7 @@ function layerOf({ variable, uses, obstacle }: Member, follower?: Follower): Lay
       reason: obstacle,
     };
   }
-  const [{ kind, role, inputSize, outputSize }] = uses;
+  const [{ kind, role, inputSize, outputSize, use: first }] = uses;
   const inBlocks = uses.some(({ use }) => use.columns);
   const layer: Layer = {
     kind,
@@ -144,6 +145,8 @@ function layerOf({ variable, uses, obstacle }: Member, follower?: Follower): Lay
     uses: uses.map(({ use }) => use),
   };
   if (kind === 'bias') layer.reason = 'it is not the bias of a single kernel';
+  const isUsedOnce = kind === 'dense' && uses.length === 1 && !first.columns && !first.transposed;
+  layer.gradientIsProduct = isUsedOnce && !penalised && !follower?.member.penalised;
   if (!follower) return layer;
   layer.variables.push(follower.member.variable);
   layer.roles.push(kind === 'rational' ? 'denominator' : role === 'gamma' ? 'beta' : 'bias');

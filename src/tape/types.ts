@@ -90,6 +90,11 @@ export interface Layer {
   outputSize: number;
   uses: Use[];
   /**
+   * Whether the gradients of its variables are what autodiff makes of the rows of its one use and of nothing else: a' g for the kernel,
+   * the sum of the rows of g for the bias.
+   */
+  gradientIsProduct?: boolean;
+  /**
    * Layers with a kernel whose outputs reach the input of this one through no other kernel; empty at the inputs of the network. Only of
    * layers with a kernel.
    */

@@ -23,22 +23,29 @@ export interface VariableUse extends Edge {
 }
 
 /**
- * Every node that computes with a variable on the way to the loss, in the order of the tape. Penalties on the variable itself
- * are no uses: they change its gradient but say nothing about the predictive distribution.
+ * Every node that computes with a variable on the way to the loss, in the order of the tape, and whether there are penalties on the
+ * variable itself. Those are no uses: they change its gradient but say nothing about the predictive distribution.
  */
-export function usesOf(variable: tf.Variable, graph: Graph, attributes: Attributes): VariableUse[] {
+export function usesOf(
+  variable: tf.Variable,
+  graph: Graph,
+  attributes: Attributes,
+): { uses: VariableUse[]; penalised: boolean } {
   const uses: VariableUse[] = [];
+  let penalised = false;
   const follow = (tensor: tf.Tensor, view: View) => {
     for (const edge of graph.consumersOf(tensor)) {
       if (isView(edge.node)) {
         edge.node.outputs.forEach((output, i) => follow(output, viewed(view, edge.node, i, attributes)));
-      } else if (!isPenalty(edge, graph)) {
+      } else if (isPenalty(edge, graph)) {
+        penalised = true;
+      } else {
         uses.push({ ...edge, view });
       }
     }
   };
   follow(variable, { shape: withoutLeadingOnes(variable.shape), transposed: false, tiled: false });
-  return uses.sort((one, other) => one.node.id - other.node.id);
+  return { uses: uses.sort((one, other) => one.node.id - other.node.id), penalised };
 }
 
 /** Whether `shape` ends in the dimensions of `tail`. */

@@ -25,11 +25,14 @@ import {
   type BlockSummary,
   type CurvatureBlock,
   type RefreshOutcome,
+  type RowGradient,
   type Statistics,
 } from '../block';
 import { denseProduct, Factor, type Precision } from '../shared/factor';
 import type { Phase } from '../phases';
 import { momentPhases, type KroneckerMoments } from './kroneckerMoments';
+import { rowProductPhases, rowsArePreferable } from './rowProduct';
+import { Scratch } from '../shared/scratch';
 import type { WeightSharing } from '../shared/weightSharing';
 
 export interface KroneckerFactoredOptions {
@@ -74,6 +77,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
   readonly precision: Precision;
   private readonly dampingSplit: 'pi' | 'equal';
   private readonly reason: string;
+  private readonly scratch: Scratch;
   private lambda = 0;
 
   constructor(options: KroneckerFactoredOptions) {
@@ -88,6 +92,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
     this.reason = options.reason ?? '';
     this.input = new Factor(inputSize + (bias ? 1 : 0), diagonalInput ? 'diagonal' : 'lower', precision);
     this.output = new Factor(outputSize, 'lower', precision);
+    this.scratch = new Scratch(precision);
     this.input.clear(bias);
   }
 
@@ -132,6 +137,17 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
     return [{ jobs: [this.product(gradients, directions, 'inverse')] }];
+  }
+
+  prefersRows(rows: number): boolean {
+    const { input, output, transposed } = this;
+    if (transposed || input.form === 'diagonal') return false;
+    return rowsArePreferable(rows, input.size, output.size);
+  }
+
+  preconditionRows(rows: RowGradient, gradients: FloatArray[], directions: FloatArray[]): Phase[] {
+    const inverses: [FloatArray, FloatArray] = [this.input.inverse, this.output.inverse];
+    return rowProductPhases(rows, inverses, gradients, directions, this.scratch);
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {

@@ -1,0 +1,105 @@
+import * as tf from '@tensorflow/tfjs';
+
+import { kfac } from '../../src';
+import { KroneckerFactoredBlock } from '../../src/curvature/kronecker/kroneckerFactored';
+import type { NaturalGradientConfig } from '../../src/optimizer/config';
+import { backends, useBackend } from '../support/backends';
+import { relativeError } from '../support/matrices';
+
+type Minimize = (optimizer: tf.Optimizer, f: () => tf.Scalar) => void;
+
+const minimize: Minimize = (optimizer, f) => void optimizer.minimize(f);
+
+/** The same gradients in other tensors, which are not known to be products of rows. */
+const minimizeByCopies: Minimize = (optimizer, f) => {
+  const { value, grads } = optimizer.computeGradients(f);
+  const copies = Object.fromEntries(Object.entries(grads).map(([name, tensor]) => [name, tensor.clone()]));
+  optimizer.applyGradients(copies);
+  tf.dispose([value, grads, copies]);
+};
+
+interface Variation {
+  config?: NaturalGradientConfig;
+  step?: Minimize;
+  /** What is added to the loss. */
+  penalty?: (kernel: tf.Tensor) => tf.Scalar;
+  /** How many times the first layer is applied. */
+  applications?: number;
+  steps?: number;
+}
+
+/** Trains a classifier whose first layer is wider than its batch has rows. */
+function train({ config, step = minimize, penalty, applications = 1, steps = 1 }: Variation): Float32Array[] {
+  const uniform = (shape: number[], range: number, seed: number) =>
+    tf.randomUniform(shape, -range, range, 'float32', seed);
+  const variables = tf.tidy(() => [
+    tf.variable(uniform([200, 200], 0.1, 1)),
+    tf.variable(uniform([200], 0.1, 2)),
+    tf.variable(uniform([200, 3], 0.1, 3)),
+  ]);
+  const [kernel, bias, last] = variables;
+  const x = uniform([8, 200], 1, 4);
+  const y = tf.tidy(() => tf.oneHot(tf.tensor1d([0, 1, 2, 0, 1, 2, 0, 1], 'int32'), 3).toFloat());
+  const optimizer = kfac({ seed: 5, refresh: 'immediate', ...config });
+  const loss = () => {
+    let hidden: tf.Tensor = x;
+    for (let i = 0; i < applications; i++) hidden = tf.tanh(tf.add(tf.matMul(hidden, kernel), bias));
+    const fit = tf.losses.softmaxCrossEntropy<tf.Tensor, tf.Scalar>(y, tf.matMul(hidden, last));
+    return penalty ? tf.add<tf.Scalar>(fit, penalty(kernel)) : fit;
+  };
+  for (let i = 0; i < steps; i++) step(optimizer, () => tf.tidy(loss));
+  const weights = variables.map((variable) => variable.dataSync<'float32'>().slice());
+  optimizer.dispose();
+  tf.dispose([variables, x, y]);
+  return weights;
+}
+
+describe.each(backends)('gradients as products of rows on the %s backend', (backend) => {
+  let byRows: jest.SpyInstance;
+  beforeAll(() => useBackend(backend));
+  beforeEach(() => (byRows = jest.spyOn(KroneckerFactoredBlock.prototype, 'preconditionRows')));
+  afterEach(() => jest.restoreAllMocks());
+
+  test.each(['empirical', 'sampled', 'exact'] as const)('give the steps of the %s gradients', (fisher) => {
+    const steps = 5;
+    const rows = train({ config: { fisher }, steps });
+    expect(byRows).toHaveBeenCalledTimes(steps);
+    byRows.mockClear();
+    const plain = train({ config: { fisher }, steps, step: minimizeByCopies });
+    expect(byRows).not.toHaveBeenCalled();
+    rows.forEach((weights, i) => expect(relativeError(weights, plain[i])).toBeLessThan(1e-5));
+  });
+
+  test('give the same bits every time', () => {
+    const variation = { config: { fisher: 'sampled', refresh: 'overlapped' }, steps: 12 } as const;
+    expect(train(variation)).toEqual(train(variation));
+  });
+
+  test('leave nothing behind', () => {
+    train({});
+    const { numTensors } = tf.memory();
+    train({ steps: 3 });
+    expect(tf.memory().numTensors).toBe(numTensors);
+  });
+
+  test.each<[string, Variation]>([
+    ['a penalty on the kernel', { penalty: (kernel) => kernel.square().sum().mul(0.1) }],
+    ['a layer that is used twice', { applications: 2 }],
+    ['a gradient that is clipped', { config: { clipNorm: 1e-3 } }],
+    ['L2 of the optimizer', { config: { l2: 0.1 } }],
+    ['a step without statistics', { config: { factorUpdatePeriod: 2 }, steps: 2 }],
+  ])('are not used with %s', (_, variation) => {
+    const weights = train(variation);
+    const count = variation.config?.factorUpdatePeriod === 2 ? 1 : 0;
+    expect(byRows).toHaveBeenCalledTimes(count);
+    const plain = train({ ...variation, step: minimizeByCopies });
+    if (count === 0) expect(weights).toEqual(plain);
+  });
+
+  test('a penalty on another layer does not matter', () => {
+    const other = tf.variable(tf.ones([3]));
+    train({ penalty: () => other.square().sum<tf.Scalar>() });
+    expect(byRows).toHaveBeenCalledTimes(1);
+    other.dispose();
+  });
+});
