@@ -9,7 +9,8 @@ export type ErrorCode =
   | 'ERR_NATGRAD_NOT_CONVERGED'
   | 'ERR_NATGRAD_NO_MEMORY'
   | 'ERR_NATGRAD_ADDON' // the native addon cannot be loaded
-  | 'ERR_NATGRAD_NO_CUDA'
+  | 'ERR_NATGRAD_NO_CUDA' // no CUDA driver, device or library, or no back end for it
+  | 'ERR_NATGRAD_DEVICE' // a device was lost, and what its memory held with it
   | 'ERR_NATGRAD_BACKEND' // the tfjs backend cannot do what is asked
   | 'ERR_NATGRAD_LIKELIHOOD' // no predictive distribution was found or it does not fit
   | 'ERR_NATGRAD_UNSUPPORTED_LAYER' // only with `strict: true`

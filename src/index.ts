@@ -45,7 +45,7 @@ export type { Estimator } from './fisher/estimator';
 export type { RandomStream } from './fisher/random';
 export type { Distribution } from './tape/types';
 export type { Precision } from './curvature/shared/factor';
-export type { BackendChoice } from './linalg/kernels';
+export type { BackendChoice, CudaChoice } from './linalg/backendChoice';
 export type { Likelihood, Outputs } from './fisher/likelihood';
 export type { NamePattern } from './names';
 export {

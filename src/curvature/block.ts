@@ -190,6 +190,13 @@ export interface CurvatureBlock {
   /** Whether there is an inverse to precondition with. */
   readonly ready: boolean;
 
+  /**
+   * The large arrays that may stay on the device of a back end: once the block is ready only its jobs read and write them, but for
+   * `restart`, `toDense`, and whoever asks for `state` or `upcoming`, all of which need them on the host. Without it every job brings what
+   * it needs to the device and back.
+   */
+  resident?(): FloatArray[];
+
   /** Only where the step is to be taken in coordinates of the block's own. */
   readonly reparametrisation?: Reparametrisation;
 

@@ -1,7 +1,7 @@
 /**
  * Work of a curvature in phases: jobs that may run together, then what JavaScript makes of their reports before the next phase begins.
  */
-import type { FloatArray, Job, Kernels, Report } from '../linalg/jobs';
+import type { FloatArray, Job, Report } from '../linalg/jobs';
 
 export interface Phase {
   jobs: Job[];
@@ -48,11 +48,27 @@ export function isOnlyJobs(phases: readonly Phase[]): boolean {
   return phases.every((phase) => phase.then === undefined);
 }
 
+/** What runs jobs. */
+export interface Computer {
+  run(phases: Job[][]): Report[][];
+  /** Only of one that can change places with another: whether it has, after this error, so that the work can be done again. */
+  takeOver?(error: unknown): boolean;
+}
+
 /** Runs the phases here and now. Returns the reports of each. */
-export function runPhases(kernels: Kernels, phases: readonly Phase[]): Report[][] {
-  if (isOnlyJobs(phases)) return kernels.run(phases.map(({ jobs }) => jobs));
+export function runPhases(computer: Computer, phases: readonly Phase[]): Report[][] {
+  try {
+    return runOnce(computer, phases);
+  } catch (error) {
+    if (!computer.takeOver?.(error)) throw error;
+    return runOnce(computer, phases);
+  }
+}
+
+function runOnce(computer: Computer, phases: readonly Phase[]): Report[][] {
+  if (isOnlyJobs(phases)) return computer.run(phases.map(({ jobs }) => jobs));
   return phases.map(({ jobs, then }) => {
-    const [reports] = kernels.run([jobs]);
+    const [reports] = computer.run([jobs]);
     then?.(reports);
     return reports;
   });

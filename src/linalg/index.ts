@@ -12,7 +12,10 @@ export { eigh, type Decomposed, type Eigendecomposition } from './eigh';
 export { inverse, type InverseOptions } from './inverse';
 export { inverseRoot, type InverseRootOptions } from './inverseRoot';
 export type * from './jobs';
-export { kernels, type BackendChoice } from './kernels';
+export type { BackendChoice, CudaChoice } from './backendChoice';
+export type { CudaPrecision } from './addon';
+export { inspectCuda, type CudaInspection } from './cuda';
+export { kernels } from './kernels';
 export {
   kroneckerFactor,
   updateFactor,

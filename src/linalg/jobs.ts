@@ -324,7 +324,8 @@ export type Job =
   | RationalFactorJob;
 
 /** From good to bad: the report of a stack has the last one of those of its matrices. */
-export type Status = 'ok' | 'notConverged' | 'notPositiveDefinite' | 'notFinite' | 'outOfMemory';
+export type Status =
+  'ok' | 'notConverged' | 'notPositiveDefinite' | 'notFinite' | 'outOfMemory' | 'deviceLost';
 
 /**
  * What became of one job. With any status but `ok` (and `notConverged`, whose result is the best iterate), outputs are unchanged;
@@ -356,9 +357,35 @@ export interface Pending {
   promise(): Promise<Report[][]>;
 }
 
+/** A copy of an array in the memory of a device, from when it was made until it is released or garbage-collected. */
+export interface Kept {
+  /**
+   * Brings what the device has to the array.
+   *
+   * @throws NatgradError ERR_NATGRAD_DEVICE if the device was lost; ERR_NATGRAD_BUFFER while submitted work uses the array
+   */
+  fetch(): void;
+  /** Ends the copy; what the array holds by then is what counts again. */
+  release(): void;
+}
+
+/** Memory that a back end has of its own. */
+export interface DeviceMemory {
+  /**
+   * Copies an array to the device, where it stays. Jobs that name the array, or a part of it, read and write the copy from then on; the
+   * array itself is left as it was until the copy is fetched.
+   *
+   * @throws NatgradError ERR_NATGRAD_NO_MEMORY if the device has no room for it; ERR_NATGRAD_DEVICE if it was lost; ERR_NATGRAD_BUFFER if
+   *   the array overlaps one that is kept, or submitted work uses it
+   */
+  keep(array: FloatArray): Kept;
+  /** What is left of it, and all of it, in bytes. */
+  room(): { free: number; total: number };
+}
+
 /** What computes jobs. Both forms run the same code and give the same bits. */
 export interface Kernels {
-  readonly name: 'cpu' | 'reference';
+  readonly name: 'cuda' | 'cpu' | 'reference';
   run(phases: Job[][]): Report[][];
   /**
    * Runs the phases on the back end's own thread, after all that was submitted before. The inputs of `factor`, `diagonalFactor`,
@@ -369,4 +396,6 @@ export interface Kernels {
   firstNonFinite(arrays: FloatArray[]): number;
   /** How many threads work on the jobs of one phase. */
   threads: number;
+  /** Only of a back end with a device; the arrays of jobs that are not kept there are brought to it and back. */
+  readonly memory?: DeviceMemory;
 }

@@ -1,6 +1,7 @@
 import { NatgradError, type ErrorCode } from '../errors';
 import type { Job, Report, Status } from './jobs';
-import { kernels, type BackendChoice } from './kernels';
+import type { BackendChoice } from './backendChoice';
+import { kernels } from './kernels';
 
 /** What every function of the linear algebra takes besides its own options. */
 export interface CallOptions {
@@ -11,7 +12,7 @@ export interface CallOptions {
   onFailure?: 'throw' | 'report';
   /** True: work on the addon's own thread and return an {@link Overlapped} result. Default false. */
   overlapped?: boolean;
-  /** Default 'auto'. */
+  /** Default 'auto', which leaves single calls to the processor: most would take longer to bring their matrices to a device. */
   backend?: BackendChoice;
 }
 
@@ -94,6 +95,7 @@ const codes: Record<Exclude<Status, 'ok'>, ErrorCode> = {
   notPositiveDefinite: 'ERR_NATGRAD_NOT_POSITIVE_DEFINITE',
   notFinite: 'ERR_NATGRAD_NOT_FINITE',
   outOfMemory: 'ERR_NATGRAD_NO_MEMORY',
+  deviceLost: 'ERR_NATGRAD_DEVICE',
 };
 
 function throwIfFailed(name: string, jobs: Job[], reports: Report[], index: number, count: number): void {
@@ -113,6 +115,12 @@ function throwIfFailed(name: string, jobs: Job[], reports: Report[], index: numb
     }
     if (found.status === 'outOfMemory') {
       throw new NatgradError(codes.outOfMemory, `${which} needs more memory than there is`);
+    }
+    if (found.status === 'deviceLost') {
+      throw new NatgradError(
+        codes.deviceLost,
+        `${which} was not computed, because the device was lost; start the process anew, or use backend: 'cpu'`,
+      );
     }
     if (found.status === 'notPositiveDefinite' || raised(jobs[i], found)) {
       throw new NatgradError(

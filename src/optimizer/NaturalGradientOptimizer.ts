@@ -7,7 +7,6 @@ import { fisherSettings } from '../fisher/options';
 import { requireVariables } from '../host/check';
 import { host } from '../host/currentHost';
 import type { FloatArray, Kernels } from '../linalg/jobs';
-import { kernels } from '../linalg/kernels';
 import { requireSchedule, valueAt, type Schedule } from '../step/schedule';
 import { requireTrustRegion, type TrustRegionReport } from '../step/trustRegion';
 import { record } from '../tape/record';
@@ -19,6 +18,7 @@ import { curvatureView, type CurvatureView } from './curvatureView';
 import { CurvatureEstimation } from './estimation';
 import { readGradients, type Gradients } from './namedGradients';
 import { ModelledStep, type BatchLoss } from './modelledStep';
+import type { Placement } from './placement';
 import { restoreConfig, saveConfig } from './savedConfig';
 import { trustRegionStep } from './trustRegionStep';
 import { WeightStep, type StepReport, type VariableGradient } from './weightStep';
@@ -38,6 +38,8 @@ export interface OptimizerStats {
   klClip: number;
   /** Inner product of gradient and direction in the last step: twice the KL divergence of a step of length 1. */
   gradientDotDirection: number;
+  /** What computes the curvature: a CUDA device, the addon on the processor, or plain TypeScript. */
+  backend: Kernels['name'];
   /** The estimator in use; 'empirical' also where the loss has no recognisable distribution. */
   fisher: Estimator;
   /** Steps since the statistics of the inverses in use; -1 before there are any. */
@@ -76,7 +78,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   }
 
   private readonly config: ResolvedConfig;
-  private readonly kernels: Kernels;
+  private readonly placement: Placement;
   private readonly dampings: Dampings;
   private readonly estimation: CurvatureEstimation;
   private readonly weightStep: WeightStep;
@@ -90,17 +92,17 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
 
   /**
    * @throws NatgradError ERR_NATGRAD_TYPE or ERR_NATGRAD_ARGUMENT for an unknown option or a bad value, ERR_NATGRAD_ADDON if
-   *   `backend: 'cpu'` is asked for and the addon does not load
+   *   `backend: 'cpu'` or `'cuda'` is asked for and the addon does not load, ERR_NATGRAD_NO_CUDA if `'cuda'` cannot be had, with the reason
    */
   constructor(config: NaturalGradientConfig = {}) {
     super();
     this.config = resolveConfig(config);
-    this.kernels = kernels(this.config.backend);
     this.dampings = new Dampings(this.config);
-    this.estimation = new CurvatureEstimation(this.config, this.kernels, (message) => this.warnOnce(message));
+    this.estimation = new CurvatureEstimation(this.config, (message) => this.warnOnce(message));
+    this.placement = this.estimation.placement;
     this.weightStep = new WeightStep(
       this.config,
-      this.kernels,
+      this.placement,
       (variable) => this.estimation.membership(variable),
       this.estimation.rowGradients,
     );
@@ -210,7 +212,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   }
 
   private descendAlong(entries: VariableGradient[], loss: BatchLoss | null): void {
-    if (this.kernels.firstNonFinite(entries.map(({ gradient }) => gradient)) >= 0) {
+    if (this.placement.host.firstNonFinite(entries.map(({ gradient }) => gradient)) >= 0) {
       this.skip();
       return;
     }
@@ -274,8 +276,8 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
    */
   curvature(): CurvatureView {
     this.requireUsable();
-    this.estimation.refresher.drain();
-    return curvatureView([...this.estimation.blocks], this.kernels, this.config.precision);
+    this.placement.recall();
+    return curvatureView([...this.estimation.blocks], this.placement, this.config.precision);
   }
 
   /** How the last step went. */
@@ -288,6 +290,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
       learningRate: this.nextLearningRate(),
       damping: this.dampings.lambda(this.iterations),
       preconditionerDamping: this.dampings.preconditioner(this.iterations),
+      backend: this.placement.name,
       fisher: estimator,
       refreshAge: refreshedAt < 0 ? -1 : this.iterations - refreshedAt,
       minEigenvalue,
@@ -322,7 +325,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   /** Everything that resuming needs, so that a resumed run takes the same steps as an uninterrupted one. */
   override async getWeights(): Promise<NamedTensors> {
     this.requireUsable();
-    this.estimation.refresher.drain();
+    this.placement.recall();
     const state: Record<string, FloatArray> = { ...this.weightStep.state(), ...this.estimation.state() };
     Object.assign(state, this.dampings.state());
     state.skippedSteps = Float64Array.of(this.skippedSteps);
@@ -374,8 +377,8 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   /** Releases what the optimizer holds. It cannot be used afterwards. */
   override dispose(): void {
     if (this.disposed) return;
-    this.estimation.refresher.drain();
     this.disposed = true;
+    this.placement.dispose();
   }
 
   private nextLearningRate(): number {

@@ -3,7 +3,7 @@ import type { Precision } from '../curvature/shared/factor';
 import type { BlockRule } from '../curvature/coverLayers';
 import { requireCurvature, type CurvatureOption } from '../curvature/structures';
 import { fisherSettings, type FisherOption } from '../fisher/options';
-import type { BackendChoice } from '../linalg/kernels';
+import { requireBackend, type BackendChoice } from '../linalg/backendChoice';
 import { namePatterns } from '../names';
 import type { IterateAveragingOptions } from '../step/iterateAveraging';
 import type { DampingOption } from '../step/damping';
@@ -105,7 +105,10 @@ export interface NaturalGradientConfig {
   memoryLimit?: number;
   /** In which precision factors and inverses are kept and computed. */
   precision?: Precision;
-  /** What does the linear algebra: the native addon ('cpu'), plain TypeScript ('reference'), or the best that loads ('auto'). */
+  /**
+   * What does the linear algebra: a CUDA device ('cuda', or `{name: 'cuda', precision, device}`), the native addon on the processor ('cpu'),
+   * plain TypeScript ('reference'), or the best for the model of what is there ('auto', see docs/cuda.md).
+   */
   backend?: BackendChoice;
   /** Seed of the targets that the sampled estimator draws, and of what structures choose at random. */
   seed?: number;
@@ -183,7 +186,7 @@ export function resolveConfig(
   requireCurvature(resolved.curvature, 'curvature');
   requireOneOf(resolved.refresh, ['overlapped', 'immediate'], 'refresh');
   requireOneOf(resolved.precision, ['float32', 'float64'], 'precision');
-  requireOneOf(resolved.backend, ['auto', 'cpu', 'reference'], 'backend');
+  requireBackend(resolved.backend);
   requireOneOf(resolved.strict, [true, false], 'strict');
   if (!Number.isSafeInteger(resolved.seed) || resolved.seed < 0) {
     refuse(`seed is ${shown(resolved.seed)}`, 'give an integer of at least 0');

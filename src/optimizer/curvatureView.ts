@@ -2,9 +2,9 @@
 import { variableSizes, type BlockSummary, type CurvatureBlock } from '../curvature/block';
 import { multiplyAll, preconditionAll, type BlockVectors, type Products } from '../curvature/curvature';
 import { allocate, type Precision } from '../curvature/shared/factor';
-import { runPhases } from '../curvature/phases';
+import { runPhases, type Computer } from '../curvature/phases';
 import { NatgradError } from '../errors';
-import type { FloatArray, Kernels } from '../linalg/jobs';
+import type { FloatArray } from '../linalg/jobs';
 
 /** One array per variable, by the variable's name, row-major. */
 export type NamedVectors = Record<string, FloatArray>;
@@ -46,10 +46,10 @@ export interface CurvatureView {
   multiply(vectors: NamedVectors): NamedVectors;
 }
 
-/** The view of these blocks. Work on them must be finished when it is used. */
+/** The view of these blocks, whose arrays must be on the host, and no work on them under way, when it is used. */
 export function curvatureView(
   blocks: readonly CurvatureBlock[],
-  kernels: Kernels,
+  computer: Computer,
   precision: Precision,
 ): CurvatureView {
   const multiplied = (
@@ -60,7 +60,7 @@ export function curvatureView(
     const entries = blocks
       .filter(({ shape }) => shape.names.some((name) => vectors[name] !== undefined))
       .map((block) => entryOf(block, vectors, precision));
-    runPhases(kernels, plan(entries).phases);
+    runPhases(computer, plan(entries).phases);
     const found = new Map(
       entries.flatMap(({ block, output }) => block.shape.names.map((name, i) => [name, output[i]] as const)),
     );

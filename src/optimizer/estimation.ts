@@ -13,11 +13,12 @@ import { headValues, likelihoodHeads, type LikelihoodHead } from '../fisher/head
 import { fisherSettings, type FisherSettings } from '../fisher/options';
 import { randomStream } from '../fisher/random';
 import type { Host } from '../host/host';
-import type { FloatArray, Kernels } from '../linalg/jobs';
+import type { FloatArray } from '../linalg/jobs';
 import { valueAt } from '../step/schedule';
 import type { Layer, Recording, RecordHooks } from '../tape/types';
 import { fill, withPrefix } from './checkpoint';
 import type { ResolvedConfig } from './config';
+import { Placement } from './placement';
 import { Refresher } from './refresher';
 import { RowGradients } from './rowGradients';
 import { arraysOf, gradientTargets, readForward, readPass, type LayerBlock } from './statistics';
@@ -40,6 +41,8 @@ export class CurvatureEstimation {
   readonly blocks: CurvatureBlock[] = [];
   /** Of each block. A batch that does not use a layer leaves its average as it is. */
   readonly averages: WeightedAverage[] = [];
+  /** Where it is computed. */
+  readonly placement: Placement;
   /** Computes what this class describes. */
   readonly refresher: Refresher;
   readonly rowGradients: RowGradients;
@@ -58,7 +61,6 @@ export class CurvatureEstimation {
    */
   constructor(
     private readonly config: ResolvedConfig,
-    private readonly kernels: Kernels,
     private readonly warn: (message: string) => void,
   ) {
     this.settings = fisherSettings(config.fisher);
@@ -68,7 +70,8 @@ export class CurvatureEstimation {
       block.restart();
       this.averages[this.blocks.indexOf(block)].weight = 0;
     };
-    this.refresher = new Refresher(config, kernels, this.blocks, restart, warn);
+    this.placement = new Placement(config, this.blocks, warn);
+    this.refresher = new Refresher(config, this.placement, this.blocks, restart, warn);
   }
 
   /** The block of a variable, once a recorded loss has used it. */
@@ -176,6 +179,7 @@ export class CurvatureEstimation {
       this.averages.push(new WeightedAverage());
       this.fillBlock();
     }
+    this.placement.choose();
   }
 
   /** The predictive distributions to send vectors back from; null for the empirical Fisher matrix. */
@@ -268,7 +272,7 @@ export class CurvatureEstimation {
         }
         return parts;
       });
-      if (this.kernels.firstNonFinite(statistics.flat().flatMap(arraysOf)) >= 0) {
+      if (this.placement.host.firstNonFinite(statistics.flat().flatMap(arraysOf)) >= 0) {
         this.skip(step, 'its activations or their gradients are not finite');
         return;
       }
@@ -289,7 +293,7 @@ export class CurvatureEstimation {
     );
   }
 
-  /** What a checkpoint must hold. Drain the refresher first. */
+  /** What a checkpoint must hold. It must have been recalled from where it is computed. */
   state(): Record<string, FloatArray> {
     const state = this.refresher.state();
     this.blocks.forEach((block, i) => {

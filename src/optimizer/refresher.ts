@@ -8,9 +8,10 @@
 import type { CurvatureBlock } from '../curvature/block';
 import { planRefresh, type Refresh } from '../curvature/curvature';
 import { isOnlyJobs, runPhases, type Phase } from '../curvature/phases';
-import type { FloatArray, Kernels, Pending, Report } from '../linalg/jobs';
+import type { FloatArray, Job, Report } from '../linalg/jobs';
 import { packReports, unpackReports } from './checkpoint';
 import type { ResolvedConfig } from './config';
+import type { Placement } from './placement';
 
 /** A refresh on its way. */
 interface PendingRefresh {
@@ -18,9 +19,14 @@ interface PendingRefresh {
   step: number;
   lambda: number;
   blocks: number;
-  refresh: () => Refresh;
-  /** Those of its phases, waiting for them if need be. */
-  reports: () => Report[][];
+  /** Waits for it if need be; null if a device has taken it along, and it is to be done again. */
+  result: () => RefreshResult | null;
+}
+
+/** A refresh with the reports of its phases. */
+interface RefreshResult {
+  refresh: Refresh;
+  reports: Report[][];
 }
 
 export class Refresher {
@@ -33,8 +39,6 @@ export class Refresher {
   retries = 0;
 
   private pending: PendingRefresh | null = null;
-  /** Everything submitted before this is finished once it is. */
-  private lastSubmitted: Pending | null = null;
 
   /**
    * @param blocks all blocks there are; the list may grow
@@ -43,7 +47,7 @@ export class Refresher {
    */
   constructor(
     private readonly config: ResolvedConfig,
-    private readonly kernels: Kernels,
+    private readonly placement: Placement,
     private readonly blocks: readonly CurvatureBlock[],
     private readonly restart: (block: CurvatureBlock) => void,
     private readonly warn: (message: string) => void,
@@ -60,6 +64,7 @@ export class Refresher {
    */
   compute(step: number, lambda: number, phases: Phase[]): void {
     const due = this.due(step);
+    this.placement.settle();
     // The buffers of the previous refresh are free again only once it is installed.
     if (due) this.settle(Infinity);
     const refresh = due ? planRefresh(this.blocks, lambda) : null;
@@ -67,25 +72,52 @@ export class Refresher {
     const atOnce = this.config.refresh === 'immediate' || this.blocks.some((block) => !block.ready);
     if (atOnce || !isOnlyJobs(all)) {
       this.settle(Infinity);
-      this.drain();
-      const reports = runPhases(this.kernels, all);
-      if (refresh) this.installed(step, refresh.install(reports.slice(phases.length)));
+      this.placement.drain();
+      const reports = this.runOrLeaveOut(all);
+      if (refresh) {
+        const result = reports && { refresh, reports: reports.slice(phases.length) };
+        this.install(step, result ?? this.refreshed(this.blocks, lambda));
+      }
       return;
     }
-    const submitted = this.kernels.submit(all.map(({ jobs }) => jobs));
-    this.lastSubmitted = submitted;
+    const submitted = this.placement.submit(all.map(({ jobs }) => jobs));
     if (refresh) {
-      const reports = () => submitted.wait().slice(phases.length);
-      this.pending = { step, lambda, blocks: this.blocks.length, refresh: () => refresh, reports };
+      const result = () => {
+        const reports = submitted.wait();
+        return reports && { refresh, reports: reports.slice(phases.length) };
+      };
+      this.pending = { step, lambda, blocks: this.blocks.length, result };
     }
   }
 
   /** Computes all inverses with this damping and brings them into use, here and now. */
   refreshNow(step: number, lambda: number): void {
+    this.placement.settle();
     this.settle(Infinity);
-    this.drain();
-    const refresh = planRefresh(this.blocks, lambda);
-    this.installed(step, refresh.install(runPhases(this.kernels, refresh.phases)));
+    this.install(step, this.refreshed(this.blocks, lambda));
+  }
+
+  /** Null if a device has taken the curvature along, so that what was planned does not fit what there is now; it is left out. */
+  private runOrLeaveOut(phases: Phase[]): Report[][] | null {
+    const { losses } = this.placement;
+    const run = (jobs: Job[][]) => this.placement.run(jobs);
+    try {
+      return runPhases({ run }, phases);
+    } catch (error) {
+      if (!this.placement.takeOver(error)) throw error;
+      return this.placement.losses > losses ? null : runPhases({ run }, phases);
+    }
+  }
+
+  /** Computes new inverses here and now. */
+  private refreshed(blocks: readonly CurvatureBlock[], lambda: number): RefreshResult {
+    this.placement.drain();
+    const refresh = planRefresh(blocks, lambda);
+    return { refresh, reports: runPhases(this.placement, refresh.phases) };
+  }
+
+  private resultOf({ blocks, lambda, result }: PendingRefresh): RefreshResult {
+    return result() ?? this.refreshed(this.blocks.slice(0, blocks), lambda);
   }
 
   /**
@@ -101,27 +133,27 @@ export class Refresher {
   /** Installs the inverses that are to come into use by step `step`, waiting for them. */
   settle(step: number): void {
     if (this.pending === null || this.pending.step + this.config.refreshLag > step) return;
-    const { refresh, reports, step: asked } = this.pending;
+    const { pending } = this;
     this.pending = null;
-    this.installed(asked, refresh().install(reports()));
+    this.install(pending.step, this.resultOf(pending));
   }
 
   /** Waits for all submitted work, so that its buffers may be read. */
   drain(): void {
-    this.lastSubmitted?.wait();
-    this.lastSubmitted = null;
+    this.placement.drain();
   }
 
-  private installed(step: number, outcome: ReturnType<Refresh['install']>): void {
-    const { failures, retries, minEigenvalue, overflowed } = outcome;
+  private install(step: number, { refresh, reports }: RefreshResult): void {
+    const { failures, retries, minEigenvalue, overflowed } = refresh.install(reports);
     this.failures += failures;
     this.retries += retries;
     this.minEigenvalue = minEigenvalue;
     this.refreshedAt = step;
     if (overflowed.length > 0) {
-      this.drain();
+      this.placement.recall();
       overflowed.forEach(this.restart);
     }
+    this.placement.refreshed();
     if (failures > 0) {
       this.warn(
         `${failures} factor(s) could not be inverted; their previous inverses stay in use. Raise the damping if this goes on.`,
@@ -129,13 +161,15 @@ export class Refresher {
     }
   }
 
-  /** What a checkpoint must hold beside the blocks' own arrays. Drain first. */
+  /** What a checkpoint must hold beside the blocks' own arrays. */
   state(): Record<string, FloatArray> {
     const state: Record<string, FloatArray> = { refreshedAt: Float64Array.of(this.refreshedAt) };
     if (this.pending) {
-      const { step, lambda, blocks, reports } = this.pending;
+      const { step, lambda, blocks } = this.pending;
+      const done = this.resultOf(this.pending);
+      this.pending.result = () => done;
       state.pendingRefresh = Float64Array.of(step, lambda, blocks);
-      state.pendingReports = packReports(reports().flat());
+      state.pendingReports = packReports(done.reports.flat());
     }
     return state;
   }
@@ -146,11 +180,13 @@ export class Refresher {
     if (!state.pendingRefresh) return;
     const [step, lambda, blocks] = state.pendingRefresh;
     const flat = unpackReports(state.pendingReports);
-    const refresh = () => planRefresh(this.blocks.slice(0, blocks), lambda);
-    const reports = () => {
+    const result = () => {
+      if (this.placement.losses > 0) return null;
+      const refresh = planRefresh(this.blocks.slice(0, blocks), lambda);
       let begin = 0;
-      return refresh().phases.map(({ jobs }) => flat.slice(begin, (begin += jobs.length)));
+      const reports = refresh.phases.map(({ jobs }) => flat.slice(begin, (begin += jobs.length)));
+      return { refresh, reports };
     };
-    this.pending = { step, lambda, blocks, refresh, reports };
+    this.pending = { step, lambda, blocks, result };
   }
 }

@@ -4,9 +4,9 @@
  */
 import { variableSizes, type CurvatureBlock, type Reparametrisation } from '../curvature/block';
 import { allocate, type Precision } from '../curvature/shared/factor';
-import { runPhases } from '../curvature/phases';
+import { runPhases, type Computer } from '../curvature/phases';
 import { NatgradError } from '../errors';
-import type { FloatArray, Kernels } from '../linalg/jobs';
+import type { FloatArray } from '../linalg/jobs';
 import type { MirrorMap } from '../step/mirrorMap';
 
 /** A variable in the step: its values, its gradient and the direction against which it would go itself. */
@@ -45,7 +45,7 @@ export class StepCoordinates {
   private saved: Record<string, FloatArray> = {};
 
   constructor(
-    private readonly kernels: Kernels,
+    private readonly computer: Computer,
     private readonly precision: Precision,
     private readonly keepsVelocity: boolean,
   ) {}
@@ -99,10 +99,10 @@ export class StepCoordinates {
     // dL/dw' = G^-1/2 dL/dw
     const directions = scratch();
     const gradients = variables.map(({ gradient }) => inPrecision(gradient, this.precision));
-    runPhases(this.kernels, map.toWeights(gradients, directions));
+    runPhases(this.computer, map.toWeights(gradients, directions));
     this.leaving.push(() => {
       const weights = scratch();
-      runPhases(this.kernels, map.toWeights(held.own, weights));
+      runPhases(this.computer, map.toWeights(held.own, weights));
       variables.forEach((variable, i) => {
         variable.weights.set(weights[i]);
         held.weights[i].set(variable.weights);
@@ -128,7 +128,7 @@ export class StepCoordinates {
       positions: variables.map(({ position }) => position),
     };
     const weights = variables.map((variable) => inPrecision(variable.weights, this.precision));
-    runPhases(this.kernels, map.toOwn(weights, held.own));
+    runPhases(this.computer, map.toOwn(weights, held.own));
     this.held.set(block, held);
     return held;
   }

@@ -9,7 +9,7 @@ import { multiplyAll, preconditionAll, type BlockVectors } from '../curvature/cu
 import { runPhases } from '../curvature/phases';
 import { allocate } from '../curvature/shared/factor';
 import type { Host } from '../host/host';
-import type { FloatArray, Job, Kernels } from '../linalg/jobs';
+import type { FloatArray, Job } from '../linalg/jobs';
 import { GradientClip } from '../step/gradientClip';
 import { IterateAveraging } from '../step/iterateAveraging';
 import { klClipScale, requireKlClip } from '../step/klClip';
@@ -23,6 +23,7 @@ import { withPrefix } from './checkpoint';
 import { CHOSEN, type ResolvedConfig } from './config';
 import type { Membership } from './estimation';
 import type { RowGradients } from './rowGradients';
+import type { Placement } from './placement';
 import { inPrecision } from './statistics';
 import { StepCoordinates } from './stepCoordinates';
 
@@ -86,7 +87,7 @@ export class WeightStep {
   /** @throws NatgradError for an option out of range, naming it */
   constructor(
     private readonly config: ResolvedConfig,
-    private readonly kernels: Kernels,
+    private readonly placement: Placement,
     private readonly membership: (variable: tf.Variable) => Membership | undefined,
     private readonly rowGradients: RowGradients,
   ) {
@@ -99,7 +100,7 @@ export class WeightStep {
     this.klClip = requireKlClip(config.klClip);
     this.normConstraint = requireNormConstraint(config.normConstraint);
     this.coordinates = new StepCoordinates(
-      kernels,
+      placement,
       config.precision,
       config.momentum !== null && config.momentum !== 0,
     );
@@ -175,9 +176,9 @@ export class WeightStep {
         updates[this.slot(variable).position] = { weights: coordinates, direction, shrink, factor };
       });
       const size = { step, learningRate, scale: klClip, momentum };
-      this.kernels.run([this.momentum.updateJobs(updates, size)]);
+      this.placement.host.run([this.momentum.updateJobs(updates, size)]);
       this.coordinates.leave();
-      if (this.averaging) this.kernels.run([this.averaging.jobs(weights)]);
+      if (this.averaging) this.placement.host.run([this.averaging.jobs(weights)]);
     });
     return { learningRate, momentum, klClip, gradientDotDirection: sum(dots) };
   }
@@ -221,7 +222,7 @@ export class WeightStep {
       jobs.push(l2Job(gradient, host.read(variable), coefficient, out));
       return out;
     });
-    if (jobs.length > 0) this.kernels.run([jobs]);
+    if (jobs.length > 0) this.placement.host.run([jobs]);
     return gradients;
   }
 
@@ -247,7 +248,7 @@ export class WeightStep {
     });
     for (const vectors of blocks.values()) vectors.rows = this.rowsOf(vectors.block, entries, gradients);
     const products = preconditionAll(this.completed(blocks));
-    dots.push(...products.dots(runPhases(this.kernels, products.phases)));
+    dots.push(...products.dots(runPhases(this.placement, products.phases)));
     if (!single) {
       entries.forEach(({ variable }, i) => {
         const member = this.membership(variable);
@@ -312,7 +313,7 @@ export class WeightStep {
       vectorsOf(blocks, member.block).input[member.index] = inPrecision(delta, this.config.precision);
     }
     const products = multiplyAll(this.completed(blocks));
-    const dots = products.dots(runPhases(this.kernels, products.phases));
+    const dots = products.dots(runPhases(this.placement, products.phases));
     return (sum(dots) + lambda * square) / 2 + linear;
   }
 

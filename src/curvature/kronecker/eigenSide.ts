@@ -49,6 +49,11 @@ export class EigenSide extends Moment {
     for (let i = 0; i < this.size; i++) this.values[i] = Math.max(this.values[i], 0);
   }
 
+  /** Those that only jobs use: not the eigenvalues, which `succeeded` and `install` look at. */
+  get arrays(): FloatArray[] {
+    return [this.moment, this.vectors, this.upcomingVectors];
+  }
+
   /** How `vectors` are held. */
   get vectorsForm(): MatrixForm {
     return this.form === 'diagonal' ? 'diagonal' : 'full';

@@ -104,6 +104,10 @@ export class EigenbasisBlock implements CurvatureBlock, KroneckerMoments {
     return [this.input, this.output];
   }
 
+  resident(): FloatArray[] {
+    return [...this.input.arrays, ...this.output.arrays, this.rotated, this.spectrum];
+  }
+
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
     const { jobs, eigenvalues } = this.eigenvalues();
     const divide: Job = {

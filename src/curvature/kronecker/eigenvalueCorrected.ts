@@ -229,6 +229,11 @@ export class EigenvalueCorrectedBlock extends EigenbasisBlock {
     this.moment.fill(0);
   }
 
+  /** `upcomingMoment`, which `install` looks at, takes turns with `inUse`. */
+  override resident(): FloatArray[] {
+    return [...super.resident(), this.moment, ...this.overlaps, ...this.scores.arrays];
+  }
+
   protected override eigenvalues(): { jobs: Job[]; eigenvalues: FloatArray } {
     return { jobs: [], eigenvalues: this.inUse };
   }

@@ -75,6 +75,10 @@ export class InputFactoredBlock implements CurvatureBlock {
     this.input.clear(this.bias);
   }
 
+  resident(): FloatArray[] {
+    return this.input.arrays;
+  }
+
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
     return [{ jobs: [this.product(gradients, directions, 'inverse')] }];
   }

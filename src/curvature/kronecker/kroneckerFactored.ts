@@ -135,6 +135,10 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
     this.output.clear(false);
   }
 
+  resident(): FloatArray[] {
+    return [...this.input.arrays, ...this.output.arrays];
+  }
+
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
     return [{ jobs: [this.product(gradients, directions, 'inverse')] }];
   }

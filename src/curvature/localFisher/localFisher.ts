@@ -241,6 +241,15 @@ export class LocalFisherBlock implements CurvatureBlock {
     this.fillHomogeneous();
   }
 
+  /** Only matrices: of a diagonal input `install` takes the root itself. */
+  resident(): FloatArray[] {
+    if (this.options.diagonalInput) return [];
+    const functions = [this.current, this.next].flatMap(({ inputRoot, inputInverse, inputBack }) => {
+      return this.isReparametrised ? [inputRoot, inputInverse, inputBack] : [inputRoot, inputInverse];
+    });
+    return [this.moment, ...functions];
+  }
+
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
     const { inputInverse, outputInverse } = this.current;
     return [{ jobs: [this.product(inputInverse, outputInverse, gradients, directions)] }];

@@ -142,6 +142,12 @@ export class ShampooBlock implements CurvatureBlock {
     return this.entries.flatMap((entry) => entry.parts);
   }
 
+  /** Not the work space of the parts, which `preconditionPhases` fills and reads itself. */
+  resident(): FloatArray[] {
+    const sides = this.parts.flatMap((part) => part.sides);
+    return sides.flatMap(({ moment, current, upcoming }) => [moment, current, upcoming]);
+  }
+
   /** The second moments of a batch are taken from the first gradients that are preconditioned after it. */
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
     const { basis, exponent, epsilon } = this.settings;

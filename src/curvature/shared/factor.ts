@@ -120,6 +120,11 @@ export class Factor extends Moment {
     return this.form === 'diagonal' ? 'diagonal' : 'full';
   }
 
+  /** Those that only jobs use, once there is an inverse. */
+  get arrays(): FloatArray[] {
+    return [this.moment, this.inverse, this.upcoming];
+  }
+
   get bytes(): number {
     return 3 * this.moment.byteLength;
   }

@@ -65,6 +65,11 @@ export class ScoreMoment {
     this.scores = this.rotated = allocate(precision, 0);
   }
 
+  /** The work space, which grows with the batch. */
+  get arrays(): FloatArray[] {
+    return [this.scores, this.rotated].filter(({ length }) => length > 0);
+  }
+
   /** Phases for `out = decay out + scale S`, row-major like a score. */
   updatePhases(
     { examples, activations, passes }: Statistics,
