@@ -12,6 +12,8 @@
 #include "cpu/cpuBackend.h"
 #include "node/accelerate.h"
 #include "node/arguments.h"
+#include "node/cudaProbe.h"
+#include "node/deviceObject.h"
 #include "node/pending.h"
 #include "node/tensorMemory.h"
 
@@ -34,11 +36,13 @@ Napi::Value guarded(const Napi::CallbackInfo& info) {
   }
 }
 
-Napi::Value run(const Napi::CallbackInfo& info) { return Environment::of(info.Env()).run(info[0]); }
+Napi::Value run(const Napi::CallbackInfo& info) {
+  return Environment::of(info.Env()).run(info[0], DeviceObject::optional(info[1]));
+}
 
 Napi::Value submit(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::of(info.Env());
-  return Pending::make(environment, environment.submit(info[0]));
+  return Pending::make(environment, environment.submit(info[0], DeviceObject::optional(info[1])));
 }
 
 template <class T>
@@ -102,6 +106,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   cpuBackend();  // settles which kernels OpenBLAS uses before anything asks or computes
   auto environment = std::make_unique<Environment>(env);
   Pending::define(env, *environment);
+  DeviceObject::define(env, *environment);
   env.SetInstanceData(environment.release());
 
   exports.Set("run", Napi::Function::New<guarded<run>>(env, "run"));
@@ -110,6 +115,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("getThreads", Napi::Function::New<guarded<getThreads>>(env, "getThreads"));
   exports.Set("setThreads", Napi::Function::New<guarded<setThreads>>(env, "setThreads"));
   exports.Set("info", Napi::Function::New<guarded<describeAddon>>(env, "info"));
+  exports.Set("probeCuda", Napi::Function::New<guarded<probeCuda>>(env, "probeCuda"));
+  exports.Set("openCuda", Napi::Function::New<guarded<openCuda>>(env, "openCuda"));
   registerAccelerate(env, exports);
   registerTensorMemory(env, exports);
   return exports;

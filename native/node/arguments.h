@@ -60,6 +60,13 @@ int64_t readInteger(Napi::Env env, napi_value value, int64_t least, int64_t most
   return static_cast<int64_t>(number);
 }
 
+template <class Path>
+std::string readText(Napi::Env env, napi_value value, const Path& path) {
+  const Napi::Value text(env, value);
+  if (!text.IsString()) fail(env, errType, path() + " must be a string, got " + describe(env, value));
+  return text.As<Napi::String>().Utf8Value();
+}
+
 // The number of elements of an array.
 template <class Path>
 uint32_t readLength(Napi::Env env, napi_value value, const Path& path) {

@@ -40,6 +40,13 @@ Napi::Float64Array packReports(Napi::Env env, const Reports& reports) {
   return packed;
 }
 
+// What lies on the device is not copied from the host, where it is out of date; whoever keeps it there holds its memory.
+void keepInputsOnDevice(Work& work, const OpenDevice& device) {
+  for (Access& access : work.accesses) {
+    if (access.copied && device.keepsAnyOf(access.begin, access.end)) access.copied = false;
+  }
+}
+
 bool isIntact(Napi::Env env, const Napi::Array& buffers) {
   for (uint32_t i = 0; i < buffers.Length(); i++) {
     bool detached = false;
@@ -54,17 +61,19 @@ bool isIntact(Napi::Env env, const Napi::Array& buffers) {
 Environment::Environment(Napi::Env env)
     : threads(static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, defaultThreads))), env_(env) {}
 
-Napi::Float64Array Environment::run(napi_value phases) {
+Napi::Float64Array Environment::run(napi_value phases, const std::shared_ptr<OpenDevice>& device) {
   const Work work = parseWork(env_, phases);
   releaseForgotten();
   leases_.check(env_, work.accesses);
-  return packReports(env_, natgrad::run(cpuBackend(), work.phases, threads));
+  return packReports(env_, device ? device->device().run(cpuBackend(), work.phases, threads)
+                                  : natgrad::run(cpuBackend(), work.phases, threads));
 }
 
-std::shared_ptr<Handed> Environment::submit(napi_value phases) {
+std::shared_ptr<Handed> Environment::submit(napi_value phases, const std::shared_ptr<OpenDevice>& device) {
   Work work = parseWork(env_, phases);
   releaseForgotten();
   keepIntermediateInputs(work);
+  if (device) keepInputsOnDevice(work, *device);
   std::vector<Access> now, later;
   for (const Access& access : work.accesses) (access.copied ? now : later).push_back(access);
   leases_.check(env_, now);
@@ -75,6 +84,7 @@ std::shared_ptr<Handed> Environment::submit(napi_value phases) {
   handed->submission = std::make_shared<Submission>();
   handed->submission->copies = copyInputs(work);
   handed->submission->phases = std::move(work.phases);
+  if (device) handed->submission->device = std::shared_ptr<Device>(device, &device->device());
   // JavaScript goes on meanwhile and needs a processor too.
   handed->submission->threads = std::max(threads - 1, 1);
   Napi::Array buffers = Napi::Array::New(env_, later.size());

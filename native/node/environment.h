@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "node/memory.h"
+#include "node/openDevice.h"
 #include "node/worker.h"
 
 namespace natgrad {
@@ -28,8 +29,9 @@ class Environment {
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
   // The reports are packed: eight numbers a job, in the order of `reportFields` in src/linalg/addon.ts.
-  Napi::Float64Array run(napi_value phases);
-  std::shared_ptr<Handed> submit(napi_value phases);
+  // Without a device the processor computes.
+  Napi::Float64Array run(napi_value phases, const std::shared_ptr<OpenDevice>& device);
+  std::shared_ptr<Handed> submit(napi_value phases, const std::shared_ptr<OpenDevice>& device);
 
   bool finished(const std::shared_ptr<Handed>& handed);
   Napi::Float64Array wait(const std::shared_ptr<Handed>& handed);
@@ -38,7 +40,7 @@ class Environment {
   const Leases& leases() const { return leases_; }
 
   int threads;  // how many work on the jobs of one phase
-  Napi::FunctionReference pendingConstructor;
+  Napi::FunctionReference pendingConstructor, deviceConstructor, keptConstructor;
   Lending* lending = nullptr;  // of TensorFlow's memory, while that is going on
 
  private:

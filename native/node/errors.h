@@ -12,6 +12,8 @@ constexpr const char* errType = "ERR_NATGRAD_TYPE";
 constexpr const char* errShape = "ERR_NATGRAD_SHAPE";
 constexpr const char* errBuffer = "ERR_NATGRAD_BUFFER";
 constexpr const char* errNotFinite = "ERR_NATGRAD_NOT_FINITE";
+constexpr const char* errNoCuda = "ERR_NATGRAD_NO_CUDA";
+constexpr const char* errDevice = "ERR_NATGRAD_DEVICE";
 constexpr const char* errNoMemory = "ERR_NATGRAD_NO_MEMORY";
 
 [[noreturn]] void fail(Napi::Env env, const char* code, const std::string& message);

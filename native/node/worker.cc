@@ -104,7 +104,9 @@ void Worker::loop() {
       next = std::move(queue_.front());
       queue_.pop_front();
     }
-    next->reports = run(backend_, next->phases, next->threads);
+    next->reports = next->device ? next->device->run(backend_, next->phases, next->threads)
+                                 : run(backend_, next->phases, next->threads);
+    next->device.reset();
     // JavaScript's handle may outlive this by long: its finaliser runs only when the event loop turns.
     Phases().swap(next->phases);
     std::vector<Buffer<std::byte>>().swap(next->copies);

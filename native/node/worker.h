@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/device/device.h"
 #include "core/jobs.h"
 
 namespace natgrad {
@@ -21,6 +22,7 @@ struct Submission {
   uint64_t ticket = 0;
   int threads = 1;
   Phases phases;
+  std::shared_ptr<Device> device;  // null: the processor computes
   std::vector<Buffer<std::byte>> copies;  // memory that only this work uses
   Reports reports;                                   // to be read once finished
 };

@@ -207,6 +207,13 @@ Reports Device::run(const Backend& cpu, const Phases& phases, int threads) {
   return reports;
 }
 
+bool Device::memory(int64_t& freeBytes, int64_t& totalBytes) {
+  const std::lock_guard<std::mutex> lock(state_->mutex);
+  State& state = *state_;
+  if (state.lost) return false;
+  return state.guarded([&] { state.queue.call(state.queue.backend().memory, &freeBytes, &totalBytes); });
+}
+
 bool Device::lost() const {
   const std::lock_guard<std::mutex> lock(state_->mutex);
   return state_->lost;

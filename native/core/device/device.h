@@ -45,6 +45,9 @@ class Device {
   // that run and all kept arrays are then undefined, other host memory is as it was.
   Reports run(const Backend& cpu, const Phases& phases, int threads);
 
+  // What is left of the device's memory, and all of it. False: the device is lost.
+  bool memory(int64_t& freeBytes, int64_t& totalBytes);
+
   bool lost() const;
   // Why the device was lost, in words.
   std::string reason() const;
