@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { NatgradError } from '../errors';
 import type { CudaReport } from './addon';
 import type { CudaChoice } from './backendChoice';
+import { whoHasTheRest } from './deviceRoom';
 import type { Kernels } from './jobs';
 import { loadAddon, requireAddon } from './loader';
 import { nativeKernels } from './nativeKernels';
@@ -27,7 +28,8 @@ const open = new Map<string, Kernels>();
 /**
  * The kernels of a CUDA device, which is opened at the first use and stays open.
  *
- * @throws NatgradError ERR_NATGRAD_NO_CUDA with the reason; ERR_NATGRAD_ADDON if the addon does not load
+ * @throws NatgradError ERR_NATGRAD_NO_CUDA with the reason; ERR_NATGRAD_NO_MEMORY if the device has none left for it; ERR_NATGRAD_ADDON if
+ *   the addon does not load
  */
 export function cudaKernels({ precision = 'fp32', device = 0 }: Omit<CudaChoice, 'name'> = {}): Kernels {
   const addon = requireAddon();
@@ -36,9 +38,21 @@ export function cudaKernels({ precision = 'fp32', device = 0 }: Omit<CudaChoice,
   let kernels = open.get(key);
   if (!kernels) {
     if (!existsSync(plugin)) throw new NatgradError('ERR_NATGRAD_NO_CUDA', noPlugin(plugin));
-    open.set(key, (kernels = nativeKernels(addon, () => addon.openCuda(plugin, device, precision))));
+    kernels = withRoom(() => nativeKernels(addon, () => addon.openCuda(plugin, device, precision)));
+    open.set(key, kernels);
   }
   return kernels;
+}
+
+/** Tells a device without memory from one that is not there. */
+function withRoom<T>(open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    const { message } = error as Error;
+    if (!/out of memory/i.test(message)) throw error;
+    throw new NatgradError('ERR_NATGRAD_NO_MEMORY', `${message}${whoHasTheRest()}`, { cause: error });
+  }
 }
 
 /** NATGRAD_CUDA_PLUGIN if it is set, else natgrad-cuda.so beside the addon that is loaded. */

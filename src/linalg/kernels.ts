@@ -13,7 +13,7 @@ let warned = false;
  * NATGRAD_REFERENCE.
  *
  * @throws NatgradError ERR_NATGRAD_ADDON if 'cpu' or 'cuda' is asked for and the addon does not load; ERR_NATGRAD_NO_CUDA, with the reason,
- *   if a CUDA device is asked for and cannot be had; ERR_NATGRAD_ARGUMENT for anything else.
+ *   or ERR_NATGRAD_NO_MEMORY if a CUDA device is asked for and cannot be had; ERR_NATGRAD_ARGUMENT for anything else.
  */
 export function kernels(backend: BackendChoice = 'auto'): Kernels {
   requireBackend(backend);

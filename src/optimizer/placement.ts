@@ -74,7 +74,9 @@ export class Placement {
       const room = device.memory!.room();
       const needed = ROOM_FACTOR * residentBytes(this.blocks);
       if (room.free < needed) {
-        this.warn(`The processor computes the curvature, not the CUDA device: ${crowded(needed, room)}.`);
+        this.warn(
+          `The processor computes the curvature, not the CUDA device, of which ${crowded(needed, room)}.`,
+        );
         return;
       }
       this.active = device;
@@ -82,6 +84,9 @@ export class Placement {
     } catch (error) {
       // 'auto' does without what is not there.
       if (!(error instanceof NatgradError)) throw error;
+      if (error.code === 'ERR_NATGRAD_NO_MEMORY') {
+        this.warn(`The processor computes the curvature: ${error.message}.`);
+      }
     }
   }
 

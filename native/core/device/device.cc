@@ -123,10 +123,9 @@ void Device::State::runAll(const Backend& cpu, const Phases& phases, int threads
   RunMemory memory(queue, kept);
   Results results(queue);
   RunState state{queue, memory, results, precision, {}};
+  // Those of the host too: what one of them uses as a whole may lie on the device as parts.
   for (const Phase& phase : phases) {
-    for (const Job& job : phase) {
-      if (hasDeviceForm(job, memory.usesKept(job))) memory.announce(job);
-    }
+    for (const Job& job : phase) memory.announce(job);
   }
   memory.announced();
   for (size_t i = 0; i < phases.size(); ++i) runPhase(state, cpu, threads, phases[i], reports[i]);
