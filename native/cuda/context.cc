@@ -10,8 +10,8 @@ const char kernelText[] =
 #include "cuda/kernels.ptx.inc"
     ;
 
-// As much as cuBLAS recommends for devices from Hopper on, and for those before. One of its own would be shared between streams, and
-// results might then depend on what else is running.
+// As much as cuBLAS recommends for devices from Hopper on, and for those before. One of its own would be shared between
+// streams, and results might then depend on what else is running.
 size_t workspaceBytes(int computeCapability) { return size_t{computeCapability >= 9 ? 32u : 4u} << 20; }
 
 }  // namespace
@@ -59,7 +59,8 @@ DeviceStatus Context::startMathLibraries() {
                           libraries.driver.cuDeviceGetAttribute(&capability, computeCapabilityMajor, device_)));
   void* workspace = nullptr;
   NATGRAD_TRY(allocate(workspaceBytes(capability), &workspace));
-  NATGRAD_TRY(checkBlas("cublasSetWorkspace", libraries.blas.cublasSetWorkspace_v2(blas, workspace, workspaceBytes(capability))));
+  NATGRAD_TRY(checkBlas("cublasSetWorkspace",
+                        libraries.blas.cublasSetWorkspace_v2(blas, workspace, workspaceBytes(capability))));
   NATGRAD_TRY(checkSolver("cusolverDnCreate", libraries.solver.cusolverDnCreate(&solver)));
   return checkSolver("cusolverDnSetStream", libraries.solver.cusolverDnSetStream(solver, stream));
 }

@@ -12,7 +12,7 @@
 #include "cuda/staging.h"
 
 // Goes on only if that went well.
-#define NATGRAD_TRY(expression)                                                                     \
+#define NATGRAD_TRY(expression) \
   if (const natgrad::DeviceStatus tried = (expression); tried != natgrad::DeviceStatus::ok) return tried
 
 namespace natgrad::cuda {

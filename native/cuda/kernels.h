@@ -12,8 +12,8 @@ struct Kernel {
 
   int launch(const Driver& driver, void* stream, int64_t blocks, int threads, Parameters... parameters) const {
     void* arguments[] = {&parameters...};
-    return driver.cuLaunchKernel(function, static_cast<unsigned>(blocks), 1, 1, static_cast<unsigned>(threads), 1, 1, 0, stream, arguments,
-                                 nullptr);
+    return driver.cuLaunchKernel(function, static_cast<unsigned>(blocks), 1, 1, static_cast<unsigned>(threads), 1, 1, 0,
+                                 stream, arguments, nullptr);
   }
 };
 

@@ -40,7 +40,9 @@ Library open(std::initializer_list<const char*> names, std::string& error) {
   return library;
 }
 
-std::string missing(const Library& library, const char* symbol) { return library.path + " lacks the function " + symbol; }
+std::string missing(const Library& library, const char* symbol) {
+  return library.path + " lacks the function " + symbol;
+}
 
 }  // namespace
 

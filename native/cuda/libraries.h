@@ -22,8 +22,9 @@ struct Libraries {
   Cusolver solver;
   Library driverLibrary, blasLibrary, solverLibrary;
 
-  // Opens the driver and starts it; then cuBLAS, preferring a copy that the process has loaded already and then the newest, and the
-  // cuSOLVER that goes with it. Returns what is missing, in words, or an empty string. Each step needs the one before it.
+  // Opens the driver and starts it; then cuBLAS, preferring a copy that the process has loaded already and then the
+  // newest, and the cuSOLVER that goes with it. Returns what is missing, in words, or an empty string. Each step needs
+  // the one before it.
   std::string openDriver();
   std::string openMathLibraries();
 

@@ -30,8 +30,10 @@ DeviceStatus norms(void* device, int64_t count, int64_t largest, const T* const*
     const double* known = reinterpret_cast<const double*>(diagonals);
     Scratch<double> partials(context);
     NATGRAD_TRY(partials.allocate(2 * count * bands));
-    NATGRAD_TRY(context.launch(NATGRAD_KERNEL(normPartials), count * bands, blockThreads, bands, matrices, sizes, known, partials.data()));
-    return context.launch(context.kernels.normBounds, blocksFor(count), blockThreads, count, bands, sizes, known, partials.data(), bounds);
+    NATGRAD_TRY(context.launch(NATGRAD_KERNEL(normPartials), count * bands, blockThreads, bands, matrices, sizes, known,
+                               partials.data()));
+    return context.launch(context.kernels.normBounds, blocksFor(count), blockThreads, count, bands, sizes, known,
+                          partials.data(), bounds);
   });
 }
 
@@ -43,24 +45,28 @@ DeviceStatus identityDistances(void* device, int64_t n, int64_t count, const T* 
     const int64_t chunks = std::min(mostChunks, dividedUp(n * n, 4 * blockThreads));
     Scratch<double> partials(context);
     NATGRAD_TRY(partials.allocate(count * chunks));
-    NATGRAD_TRY(context.launch(NATGRAD_KERNEL(identityDistance), count * chunks, blockThreads, n, chunks, e, partials.data()));
+    NATGRAD_TRY(
+        context.launch(NATGRAD_KERNEL(identityDistance), count * chunks, blockThreads, n, chunks, e, partials.data()));
     return context.launch(context.kernels.sumPartials, blocksFor(count), blockThreads, count, chunks, partials.data(),
                           1 / static_cast<double>(n), 1, distances);
   });
 }
 
 template <class T>
-DeviceStatus invertSmall(void* device, int64_t n, int64_t count, const T* const* matrices, const double* dampings, const double* scales,
-                         const double* limits, T* const* out, double* results) {
+DeviceStatus invertSmall(void* device, int64_t n, int64_t count, const T* const* matrices, const double* dampings,
+                         const double* scales, const double* limits, T* const* out, double* results) {
   return within(device, [&](Context& context) {
-    return context.launch(NATGRAD_KERNEL(invertSmall), count, smallThreads, n, matrices, out, dampings, scales, limits, results);
+    return context.launch(NATGRAD_KERNEL(invertSmall), count, smallThreads, n, matrices, out, dampings, scales, limits,
+                          results);
   });
 }
 
 template <class T>
-DeviceStatus polynomial(void* device, int64_t n, int64_t count, const T* e, const double* linear, const double* cubic, T* p) {
+DeviceStatus polynomial(void* device, int64_t n, int64_t count, const T* e, const double* linear, const double* cubic,
+                        T* p) {
   return within(device, [&](Context& context) {
-    return context.launch(NATGRAD_KERNEL(polynomial), blocksFor(count * n * n), blockThreads, n, count, e, linear, cubic, p);
+    return context.launch(NATGRAD_KERNEL(polynomial), blocksFor(count * n * n), blockThreads, n, count, e, linear,
+                          cubic, p);
   });
 }
 
@@ -79,9 +85,11 @@ DeviceStatus scaleLower(void* device, int64_t n, double keep, T* a) {
 }
 
 template <class T>
-DeviceStatus scaleByDiagonals(void* device, int64_t rows, int64_t columns, const T* left, const T* right, const T* in, T* out) {
+DeviceStatus scaleByDiagonals(void* device, int64_t rows, int64_t columns, const T* left, const T* right, const T* in,
+                              T* out) {
   return within(device, [&](Context& context) {
-    return context.launch(NATGRAD_KERNEL(scaleByDiagonals), blocksFor(rows * columns), blockThreads, rows, columns, left, right, in, out);
+    return context.launch(NATGRAD_KERNEL(scaleByDiagonals), blocksFor(rows * columns), blockThreads, rows, columns,
+                          left, right, in, out);
   });
 }
 

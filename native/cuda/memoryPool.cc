@@ -4,7 +4,8 @@ namespace natgrad::cuda {
 
 namespace {
 
-// Sizes are rounded up to four significant bits, so that matrices of nearly one size share memory and an eighth at most is wasted.
+// Sizes are rounded up to four significant bits, so that matrices of nearly one size share memory and an eighth at most
+// is wasted.
 size_t rounded(size_t bytes) {
   size_t step = 512;
   while (step * 16 <= bytes) step *= 2;

@@ -1,4 +1,5 @@
-// Device memory that is freed is kept for the next who asks for as much: the driver's own allocation waits for the whole device.
+// Device memory that is freed is kept for the next who asks for as much: the driver's own allocation waits for the
+// whole device.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +13,8 @@ namespace natgrad::cuda {
 
 class MemoryPool {
  public:
-  // Statuses are the driver's. When there is no memory left, what lies unused is given back first, after the stream is done with it.
+  // Statuses are the driver's. When there is no memory left, what lies unused is given back first, after the stream is
+  // done with it.
   int allocate(const Driver& driver, void* stream, size_t bytes, void** pointer);
   void free(void* pointer);
 

@@ -17,32 +17,34 @@ DeviceStatus release(void* device, void* pointer) {
 
 DeviceStatus upload(void* device, const void* host, void* pointer, int64_t bytes) {
   return within(device, [&](Context& context) {
-    return context.checkDriver("cuMemcpyHtoDAsync", context.staging.upload(context.libraries.driver, context.stream, host, pointer,
-                                                                           static_cast<size_t>(bytes)));
+    return context.checkDriver("cuMemcpyHtoDAsync", context.staging.upload(context.libraries.driver, context.stream,
+                                                                           host, pointer, static_cast<size_t>(bytes)));
   });
 }
 
 DeviceStatus download(void* device, const void* pointer, void* host, int64_t bytes) {
   return within(device, [&](Context& context) {
-    return context.checkDriver("cuMemcpyDtoHAsync", context.staging.download(context.libraries.driver, context.stream, pointer, host,
-                                                                             static_cast<size_t>(bytes)));
+    return context.checkDriver(
+        "cuMemcpyDtoHAsync",
+        context.staging.download(context.libraries.driver, context.stream, pointer, host, static_cast<size_t>(bytes)));
   });
 }
 
 DeviceStatus copy(void* device, const void* from, void* to, int64_t bytes) {
   return within(device, [&](Context& context) {
     if (bytes == 0) return DeviceStatus::ok;
-    return context.checkDriver("cuMemcpyDtoDAsync",
-                               context.libraries.driver.cuMemcpyDtoDAsync_v2(addressOf(to), addressOf(from), static_cast<size_t>(bytes),
-                                                                             context.stream));
+    return context.checkDriver(
+        "cuMemcpyDtoDAsync", context.libraries.driver.cuMemcpyDtoDAsync_v2(addressOf(to), addressOf(from),
+                                                                           static_cast<size_t>(bytes), context.stream));
   });
 }
 
 DeviceStatus clear(void* device, void* pointer, int64_t bytes) {
   return within(device, [&](Context& context) {
     if (bytes == 0) return DeviceStatus::ok;
-    return context.checkDriver("cuMemsetD8Async", context.libraries.driver.cuMemsetD8Async(addressOf(pointer), 0,
-                                                                                           static_cast<size_t>(bytes), context.stream));
+    return context.checkDriver(
+        "cuMemsetD8Async",
+        context.libraries.driver.cuMemsetD8Async(addressOf(pointer), 0, static_cast<size_t>(bytes), context.stream));
   });
 }
 
@@ -62,9 +64,11 @@ DeviceStatus memory(void* device, int64_t* freeBytes, int64_t* totalBytes) {
 
 const char* reason(void* device) { return static_cast<Context*>(device)->reason.c_str(); }
 
-DeviceStatus accept(void* device, int64_t count, const int32_t* info, double* values, const double* limits, int32_t* accepted) {
+DeviceStatus accept(void* device, int64_t count, const int32_t* info, double* values, const double* limits,
+                    int32_t* accepted) {
   return within(device, [&](Context& context) {
-    return context.launch(context.kernels.accept, blocksFor(count), blockThreads, count, info, values, limits, accepted);
+    return context.launch(context.kernels.accept, blocksFor(count), blockThreads, count, info, values, limits,
+                          accepted);
   });
 }
 

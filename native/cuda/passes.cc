@@ -29,7 +29,8 @@ DeviceStatus dot(void* device, const T* x, const T* y, int64_t size, double* res
 }
 
 template <class T>
-DeviceStatus multiply(void* device, const T* left, const T* right, double offset, T* out, int64_t size, double* result) {
+DeviceStatus multiply(void* device, const T* left, const T* right, double offset, T* out, int64_t size,
+                      double* result) {
   return summed(device, size, result, [&](Context& context, int64_t blocks, double* partials) {
     return context.launch(NATGRAD_KERNEL(multiply), blocks, blockThreads, size, left, right, offset, out, partials);
   });
@@ -43,10 +44,11 @@ DeviceStatus divide(void* device, const T* left, const T* right, double offset, 
 }
 
 template <class T>
-DeviceStatus update(void* device, T* weights, const T* direction, T* velocity, int64_t size, double momentum, double step, double shrink) {
+DeviceStatus update(void* device, T* weights, const T* direction, T* velocity, int64_t size, double momentum,
+                    double step, double shrink) {
   return within(device, [&](Context& context) {
-    return context.launch(NATGRAD_KERNEL(update), blocksFor(size), blockThreads, size, weights, direction, velocity, momentum, step,
-                          shrink);
+    return context.launch(NATGRAD_KERNEL(update), blocksFor(size), blockThreads, size, weights, direction, velocity,
+                          momentum, step, shrink);
   });
 }
 
@@ -58,26 +60,28 @@ DeviceStatus combine(void* device, int64_t terms, const T* const* data, const do
 }
 
 template <class T>
-DeviceStatus columnMoments(void* device, int64_t rows, int64_t columns, const T* x, bool squares, double alpha, double keep, T* out) {
+DeviceStatus columnMoments(void* device, int64_t rows, int64_t columns, const T* x, bool squares, double alpha,
+                           double keep, T* out) {
   return within(device, [&](Context& context) {
     if (columns == 0) return DeviceStatus::ok;
     const int64_t chunks = dividedUp(rows, chunkRows);
     Scratch<double> partials(context);
     NATGRAD_TRY(partials.allocate(std::max<int64_t>(1, chunks * columns)));
-    NATGRAD_TRY(context.launch(NATGRAD_KERNEL(columnMoments), chunks * dividedUp(columns, tileSize), blockThreads, rows, columns, x,
-                               squares ? 1 : 0, partials.data()));
-    return context.launch(NATGRAD_KERNEL(addColumns), blocksFor(columns), blockThreads, columns, chunks, partials.data(), alpha, keep,
-                          out);
+    NATGRAD_TRY(context.launch(NATGRAD_KERNEL(columnMoments), chunks * dividedUp(columns, tileSize), blockThreads, rows,
+                               columns, x, squares ? 1 : 0, partials.data()));
+    return context.launch(NATGRAD_KERNEL(addColumns), blocksFor(columns), blockThreads, columns, chunks,
+                          partials.data(), alpha, keep, out);
   });
 }
 
 template <class T>
 DeviceStatus formPatches(void* device, const T* x, const ConvGeometry* g, int64_t first, int64_t count, T* out) {
-  const PatchGeometry geometry{g->inHeight,       g->inWidth,        g->channels, g->kernelHeight, g->kernelWidth, g->strideHeight,
-                               g->strideWidth,    g->dilationHeight, g->dilationWidth, g->padTop,  g->padLeft,     g->outHeight,
-                               g->outWidth};
+  const PatchGeometry geometry{g->inHeight,     g->inWidth,     g->channels,       g->kernelHeight,  g->kernelWidth,
+                               g->strideHeight, g->strideWidth, g->dilationHeight, g->dilationWidth, g->padTop,
+                               g->padLeft,      g->outHeight,   g->outWidth};
   return within(device, [&](Context& context) {
-    return context.launch(NATGRAD_KERNEL(patches), blocksFor(count * g->patchSize()), blockThreads, x, geometry, first, count, out);
+    return context.launch(NATGRAD_KERNEL(patches), blocksFor(count * g->patchSize()), blockThreads, x, geometry, first,
+                          count, out);
   });
 }
 
@@ -106,16 +110,17 @@ const auto& conversionFor(const Same32& same32, const Up& up, const Down& down, 
   }
 }
 
-#define NATGRAD_KERNEL(name)                                                                                                      \
+#define NATGRAD_KERNEL(name)                                                                                     \
   conversionFor<S, T>(context.kernels.name##F32, context.kernels.name##F32ToF64, context.kernels.name##F64ToF32, \
                       context.kernels.name##F64)
 
 template <class S, class T>
-DeviceStatus mirror(void* device, int64_t n, int64_t count, const S* const* in, T* const* out, const double* alphas, const double* shifts,
-                    const int32_t* accepted) {
+DeviceStatus mirror(void* device, int64_t n, int64_t count, const S* const* in, T* const* out, const double* alphas,
+                    const double* shifts, const int32_t* accepted) {
   return within(device, [&](Context& context) {
     const int64_t tiles = dividedUp(n, tileSize);
-    return context.launch(NATGRAD_KERNEL(mirror), count * (tiles * (tiles + 1) / 2), blockThreads, n, in, out, alphas, shifts, accepted);
+    return context.launch(NATGRAD_KERNEL(mirror), count * (tiles * (tiles + 1) / 2), blockThreads, n, in, out, alphas,
+                          shifts, accepted);
   });
 }
 

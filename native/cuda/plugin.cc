@@ -74,7 +74,8 @@ std::string search(CudaProbe& probe) {
   const Driver& driver = libraries.driver;
   std::string missing = libraries.openDriver();
   if (missing.empty() && driver.cuDriverGetVersion(&probe.driverVersion) != cudaSuccess) probe.driverVersion = 0;
-  describe(libraries.driverLibrary, std::to_string(probe.driverVersion / 1000) + "." + std::to_string(probe.driverVersion % 1000 / 10),
+  describe(libraries.driverLibrary,
+           std::to_string(probe.driverVersion / 1000) + "." + std::to_string(probe.driverVersion % 1000 / 10),
            probe.driver);
   if (!missing.empty()) return missing;
   int count = 0;

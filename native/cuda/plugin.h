@@ -1,5 +1,5 @@
-// The face of natgrad-cuda.so: what there is on this machine, and a back end for it. The library links nothing of CUDA; the driver, cuBLAS
-// and cuSOLVER are opened by name when they are first asked for.
+// The face of natgrad-cuda.so: what there is on this machine, and a back end for it. The library links nothing of CUDA;
+// the driver, cuBLAS and cuSOLVER are opened by name when they are first asked for.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ struct CudaLibrary {
 
 // What was found, as far as the search came.
 struct CudaProbe {
-  int32_t usable;     // 1 if a device can be opened
-  char reason[512];   // why not
+  int32_t usable;         // 1 if a device can be opened
+  char reason[512];       // why not
   int32_t driverVersion;  // 1000 major + 10 minor of the CUDA it knows; 0 without a driver
   CudaLibrary driver, blas, solver;
   int32_t deviceCount;
@@ -37,7 +37,8 @@ struct CudaPlugin {
   uint32_t abiVersion;  // cudaPluginAbiVersion
   DeviceBackend backend;
 
-  // Fills `probe`. With `freeBytes` and `totalBytes` of a device comes a context on it, which takes some memory for as long as this runs.
+  // Fills `probe`. With `freeBytes` and `totalBytes` of a device comes a context on it, which takes some memory for as
+  // long as this runs.
   void (*probe)(CudaProbe* probe);
   // A device for use with `backend`, or null with the reason in words (at most `size` bytes with the end).
   void* (*open)(int32_t ordinal, char* reason, int64_t size);

@@ -60,7 +60,8 @@ int Staging::upload(const Driver& driver, void* stream, const void* host, void* 
     char* memory = nullptr;
     if (const int status = reserve(driver, stream, piece, memory); status != cudaSuccess) return status;
     std::memcpy(memory, from, piece);
-    if (const int status = driver.cuMemcpyHtoDAsync_v2(addressOf(to), memory, piece, stream); status != cudaSuccess) return status;
+    if (const int status = driver.cuMemcpyHtoDAsync_v2(addressOf(to), memory, piece, stream); status != cudaSuccess)
+      return status;
     from += piece;
     to += piece;
     bytes -= piece;

@@ -1,4 +1,5 @@
-// Page-locked host memory through which everything goes up and comes down: only from there does the device copy while the host goes on.
+// Page-locked host memory through which everything goes up and comes down: only from there does the device copy while
+// the host goes on.
 #pragma once
 
 #include <array>
@@ -9,8 +10,8 @@
 
 namespace natgrad::cuda {
 
-// Some slots that are filled one after the other, small pieces side by side; a slot is used again when the device is done with it.
-// Statuses are the driver's.
+// Some slots that are filled one after the other, small pieces side by side; a slot is used again when the device is
+// done with it. Statuses are the driver's.
 class Staging {
  public:
   int open(const Driver& driver);

@@ -1,4 +1,5 @@
-// A device of the CUDA plugin, over the test doubles of libcuda, libcublas and libcusolver that the tests are linked with.
+// A device of the CUDA plugin, over the test doubles of libcuda, libcublas and libcusolver that the tests are linked
+// with.
 #pragma once
 
 #include <dlfcn.h>

@@ -1,4 +1,5 @@
-// What becomes of jobs and of kept arrays when the device fails: no memory, a call that fails, a device that is lost, a library that is missing.
+// What becomes of jobs and of kept arrays when the device fails: no memory, a call that fails, a device that is lost, a
+// library that is missing.
 #include <cmath>
 #include <cstdlib>
 #include <random>
@@ -24,36 +25,42 @@ std::vector<float> numbers(int64_t size, unsigned seed) {
   return values;
 }
 
-// A training step in small: a factor with its inverse, root and eigenvectors, of which one is above the size of the small kernel, and
-// a preconditioned update; some of its arrays are kept.
+// A training step in small: a factor with its inverse, root and eigenvectors, of which one is above the size of the
+// small kernel, and a preconditioned update; some of its arrays are kept.
 struct Step {
   std::vector<float> x = numbers(90 * 70, 1), v = numbers(70 * 9, 2);
   std::vector<float> factor = widen<float>(lowerOf<float>(withSpectrum(geometric(71, 10), 1), 71), 71), other = factor;
-  std::vector<float> inverse = numbers(71 * 71, 3), otherInverse = inverse, root = numbers(71 * 71, 4), small = numbers(81, 5);
+  std::vector<float> inverse = numbers(71 * 71, 3), otherInverse = inverse, root = numbers(71 * 71, 4),
+                     small = numbers(81, 5);
   std::vector<float> smallFactor = widen<float>(lowerOf<float>(withSpectrum(geometric(9, 10), 1), 9), 9);
-  std::vector<float> values = numbers(9, 6), vectors = numbers(81, 7), direction = numbers(71 * 9, 8), last = numbers(9, 9);
+  std::vector<float> values = numbers(9, 6), vectors = numbers(81, 7), direction = numbers(71 * 9, 8),
+                     last = numbers(9, 9);
   std::vector<float> weights = numbers(70 * 9, 10), scores = numbers(2 * 5 * 7, 11);
 
   std::vector<std::vector<float>*> kept() { return {&factor, &inverse, &weights, &smallFactor, &scores}; }
   std::vector<std::vector<float>*> all() {
-    return {&factor, &other, &inverse, &otherInverse, &root, &small, &smallFactor, &values, &vectors, &direction, &last, &weights, &scores};
+    return {&factor, &other,   &inverse,   &otherInverse, &root,    &small, &smallFactor,
+            &values, &vectors, &direction, &last,         &weights, &scores};
   }
 
   Phases phases() {
     const auto rows = [](const std::vector<float>& data, int64_t count, int64_t columns) {
       return Rows<float>{data.data(), count, columns, false, ConvGeometry()};
     };
-    return {{TypedJob<float>(FactorJob<float>{{{rows(x, 90, 70), 0.01}}, true, 0.5, factor.data(), 71}),
-             TypedJob<float>(FactorJob<float>{{{rows(x, 40, 70), 0.01}, {rows(x, 90, 70), 0.01}}, true, 0.5, other.data(), 71})},
-            {TypedJob<float>(InverseJob<float>{factor.data(), 71, {0.1, smallFactor.data(), 9, false}, inverse.data()}),
-             TypedJob<float>(InverseJob<float>{other.data(), 71, damp<float>(0.1), otherInverse.data()}),
-             TypedJob<float>(InverseJob<float>{smallFactor.data(), 9, damp<float>(0.1), small.data()}),
-             TypedJob<float>(InverseRootJob<float>{factor.data(), 71, damp<float>(0.1), 2, RootMethod::automatic, 0, 0, root.data()}),
-             TypedJob<float>(EighJob<float>{smallFactor.data(), 9, values.data(), vectors.data()}),
-             TypedJob<float>(ScoresJob<float>{rows(x, 4, 5), x.data(), 7, 2, false, 1, 0.5, scores.data()})},
-            {TypedJob<float>(KroneckerJob<float>{inverse.data(), 71, MatrixForm::full, small.data(), 9, MatrixForm::full, v.data(),
-                                                 v.data() + 70, direction.data(), last.data()})},
-            {TypedJob<float>(UpdateJob<float>{weights.data(), direction.data(), nullptr, 630, 0, -0.1, 0.9})}};
+    return {
+        {TypedJob<float>(FactorJob<float>{{{rows(x, 90, 70), 0.01}}, true, 0.5, factor.data(), 71}),
+         TypedJob<float>(
+             FactorJob<float>{{{rows(x, 40, 70), 0.01}, {rows(x, 90, 70), 0.01}}, true, 0.5, other.data(), 71})},
+        {TypedJob<float>(InverseJob<float>{factor.data(), 71, {0.1, smallFactor.data(), 9, false}, inverse.data()}),
+         TypedJob<float>(InverseJob<float>{other.data(), 71, damp<float>(0.1), otherInverse.data()}),
+         TypedJob<float>(InverseJob<float>{smallFactor.data(), 9, damp<float>(0.1), small.data()}),
+         TypedJob<float>(
+             InverseRootJob<float>{factor.data(), 71, damp<float>(0.1), 2, RootMethod::automatic, 0, 0, root.data()}),
+         TypedJob<float>(EighJob<float>{smallFactor.data(), 9, values.data(), vectors.data()}),
+         TypedJob<float>(ScoresJob<float>{rows(x, 4, 5), x.data(), 7, 2, false, 1, 0.5, scores.data()})},
+        {TypedJob<float>(KroneckerJob<float>{inverse.data(), 71, MatrixForm::full, small.data(), 9, MatrixForm::full,
+                                             v.data(), v.data() + 70, direction.data(), last.data()})},
+        {TypedJob<float>(UpdateJob<float>{weights.data(), direction.data(), nullptr, 630, 0, -0.1, 0.9})}};
   }
 
   Reports run(Device& device) { return device.run(cpuBackend(), phases(), 1); }
@@ -187,9 +194,11 @@ TEST("when any call fails, the device is lost and says why, or the result is rig
   CHECK_THAT(lost > 25, std::to_string(lost));
 }
 
-TEST("a call of cuBLAS or cuSOLVER that has no memory is done by the host; what was half done is not passed off as right") {
-  for (const char* name : {"cublasSgemm_v2", "cublasSgemmStridedBatched", "cublasSsyrk_v2", "cusolverDnSpotrf", "cusolverDnSpotri",
-                           "cusolverDnSpotrfBatched", "cublasStrsmBatched", "cusolverDnSsyevd"}) {
+TEST(
+    "a call of cuBLAS or cuSOLVER that has no memory is done by the host; what was half done is not passed off as "
+    "right") {
+  for (const char* name : {"cublasSgemm_v2", "cublasSgemmStridedBatched", "cublasSsyrk_v2", "cusolverDnSpotrf",
+                           "cusolverDnSpotri", "cusolverDnSpotrfBatched", "cublasStrsmBatched", "cusolverDnSsyevd"}) {
     for (long nth = 1; nth < 3; ++nth) {
       const int code = std::string(name).rfind("cublas", 0) == 0 ? blasAllocationFailed : 2;
       const Outcome outcome = stepWith([&] { fakeCudaFailCall(name, nth, code); });
@@ -218,7 +227,9 @@ TEST("a device that is lost stays lost: nothing is kept, fetched, stored or comp
 
 TEST("opening fails with the reason at every call in turn, and leaves nothing behind") {
   fakeCudaReset();
-  { const OpenDevice device; }
+  {
+    const OpenDevice device;
+  }
   fakeCudaReset();
   long calls = 0;
   {
@@ -244,7 +255,8 @@ TEST("the probe names what there is, and the reason where a device cannot be use
   CudaProbe probe;
   cudaPlugin().probe(&probe);
   CHECK_THAT(probe.usable == 1 && probe.reason[0] == '\0', probe.reason);
-  CHECK(probe.deviceCount == 1 && probe.devices[0].name[0] != '\0' && probe.devices[0].totalBytes > 0 && probe.devices[0].freeBytes > 0);
+  CHECK(probe.deviceCount == 1 && probe.devices[0].name[0] != '\0' && probe.devices[0].totalBytes > 0 &&
+        probe.devices[0].freeBytes > 0);
   CHECK(std::string(probe.blas.name) == "libcublas.so.13" && std::string(probe.solver.name) == "libcusolver.so.12");
   CHECK(std::string(probe.blas.path).find("fake-cuda") != std::string::npos && probe.solver.version[0] != '\0');
   CHECK(probe.driverVersion == 13000 && std::string(probe.driver.version) == "13.0");

@@ -1,4 +1,5 @@
-// Inverses through the CUDA plugin, judged as those of the CPU are: by LAPACK's measure, with arithmetic wider than the one under test.
+// Inverses through the CUDA plugin, judged as those of the CPU are: by LAPACK's measure, with arithmetic wider than the
+// one under test.
 #include <string>
 
 #include "check.h"
@@ -37,7 +38,8 @@ double inverseRatio(const Inverted<T>& r, int64_t n) {
   const std::vector<W> x(r.out.begin(), r.out.end());
   std::vector<W> e = product(a, x, n);
   subtractIdentity(e, n);
-  return static_cast<double>(oneNorm(e, n) / (static_cast<W>(n) * oneNorm(a, n) * oneNorm(x, n)) / static_cast<W>(roundoff<T>));
+  return static_cast<double>(oneNorm(e, n) / (static_cast<W>(n) * oneNorm(a, n) * oneNorm(x, n)) /
+                             static_cast<W>(roundoff<T>));
 }
 
 template <class T>
@@ -50,7 +52,8 @@ void checkGallery(Precision precision, const std::vector<int64_t>& sizes) {
     for (const int64_t n : sizes) results.push_back(unsolved<T>(family.make(n, roundoff<T>), n));
     Phases phases(1);
     for (size_t i = 0; i < sizes.size(); ++i) {
-      phases[0].push_back(TypedJob<T>(InverseJob<T>{results[i].matrix.data(), sizes[i], damp<T>(0), results[i].out.data()}));
+      phases[0].push_back(
+          TypedJob<T>(InverseJob<T>{results[i].matrix.data(), sizes[i], damp<T>(0), results[i].out.data()}));
     }
     const Reports reports = device->run(cpuBackend(), phases, 1);
     for (size_t i = 0; i < sizes.size(); ++i) {
@@ -78,7 +81,9 @@ TEST("inverses of the gallery are accurate to ten times LAPACK's unit in float64
 TEST("inverses of float32 matrices are computed in float64 where that was asked for") {
   checkGallery<float>(Precision::fp64, {1, 3, 17, 64, 65, 129});
 }
-TEST("inverses are not computed in TF32, whichever products are") { checkGallery<float>(Precision::tf32, {3, 33, 64, 65, 129}); }
+TEST("inverses are not computed in TF32, whichever products are") {
+  checkGallery<float>(Precision::tf32, {3, 33, 64, 65, 129});
+}
 
 TEST("many matrices of a size are inverted together, and some hundreds of rows") {
   const OpenDevice device;
@@ -150,14 +155,16 @@ TEST("an indefinite matrix climbs the ladder as it does on the CPU") {
       values.back() = least;
       Inverted<float> mine = unsolved<float>(withSpectrum(values, 4), n), reference = mine;
       mine.report = device.run<float>(InverseJob<float>{mine.matrix.data(), n, damp<float>(1e-3), mine.out.data()});
-      reference.report = runOne<float>(InverseJob<float>{reference.matrix.data(), n, damp<float>(1e-3), reference.out.data()});
+      reference.report =
+          runOne<float>(InverseJob<float>{reference.matrix.data(), n, damp<float>(1e-3), reference.out.data()});
       const std::string where = std::to_string(n) + " " + std::to_string(least);
       CHECK_THAT(mine.report.status == reference.report.status, where);
       CHECK_THAT(mine.report.retries == reference.report.retries, where);
       CHECK_THAT(mine.report.damping == reference.report.damping, where);
       double difference = 0, norm = 0;
       for (size_t i = 0; i < mine.out.size(); ++i) {
-        difference = std::max(difference, std::fabs(static_cast<double>(mine.out[i]) - static_cast<double>(reference.out[i])));
+        difference =
+            std::max(difference, std::fabs(static_cast<double>(mine.out[i]) - static_cast<double>(reference.out[i])));
         norm = std::max(norm, std::fabs(static_cast<double>(reference.out[i])));
       }
       CHECK_THAT(difference <= 1e-4 * norm, where);
@@ -170,7 +177,8 @@ TEST("the zero matrix gives the identity over the damping, and without damping n
   for (const int64_t n : {int64_t{1}, int64_t{16}, int64_t{65}}) {
     const Inverted<float> r = invert<float>(device, Matrix(static_cast<size_t>(n * n), 0.0), n, 0.3);
     CHECK(r.report.status == Status::ok);
-    for (int64_t i = 0; i < n * n; ++i) CHECK(r.out[static_cast<size_t>(i)] == (i % (n + 1) == 0 ? static_cast<float>(1 / 0.3) : 0.0f));
+    for (int64_t i = 0; i < n * n; ++i)
+      CHECK(r.out[static_cast<size_t>(i)] == (i % (n + 1) == 0 ? static_cast<float>(1 / 0.3) : 0.0f));
     const Inverted<float> none = invert<float>(device, Matrix(static_cast<size_t>(n * n), 0.0), n, 0);
     CHECK(none.report.status == Status::notPositiveDefinite);
     CHECK(none.out == std::vector<float>(static_cast<size_t>(n * n), 7.0f));

@@ -1,5 +1,5 @@
-// Compared with NVIDIA's headers, nothing to run: that the functions of driver.h, cublas.h and cusolver.h have the parameters that they
-// have there, as far as a caller in machine code can tell, and the constants their values.
+// Compared with NVIDIA's headers, nothing to run: that the functions of driver.h, cublas.h and cusolver.h have the
+// parameters that they have there, as far as a caller in machine code can tell, and the constants their values.
 #include <cublas_v2.h>
 #include <cuda.h>
 #include <cusolverDn.h>

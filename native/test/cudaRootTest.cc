@@ -32,7 +32,8 @@ double dampingOf(const Matrix& a, int64_t n, double relative) {
 
 template <class T>
 Job rootJob(Rooted<T>& r, int64_t n, double damping, const Question& q) {
-  return TypedJob<T>(InverseRootJob<T>{r.matrix.data(), n, damp<T>(damping), q.p, q.method, q.tolerance, q.maxIterations, r.out.data()});
+  return TypedJob<T>(InverseRootJob<T>{r.matrix.data(), n, damp<T>(damping), q.p, q.method, q.tolerance,
+                                       q.maxIterations, r.out.data()});
 }
 
 template <class T>
@@ -47,11 +48,13 @@ struct RootError {
 
 template <class T>
 RootError rootError(const Rooted<T>& r, int64_t n, int32_t p) {
-  std::vector<double> vectors = widen<double>(r.matrix, n, r.report.damping), values(static_cast<size_t>(n)), exact(vectors.size());
+  std::vector<double> vectors = widen<double>(r.matrix, n, r.report.damping), values(static_cast<size_t>(n)),
+                      exact(vectors.size());
   cpuBackend().f64.syevd(n, vectors.data(), n, values.data());
   std::vector<double> weighted = vectors, difference;
   for (int64_t j = 0; j < n; ++j) {
-    for (int64_t i = 0; i < n; ++i) weighted[static_cast<size_t>(j * n + i)] *= std::pow(values[static_cast<size_t>(j)], -1.0 / p);
+    for (int64_t i = 0; i < n; ++i)
+      weighted[static_cast<size_t>(j * n + i)] *= std::pow(values[static_cast<size_t>(j)], -1.0 / p);
   }
   cpuBackend().f64.gemm(true, false, n, n, n, 1.0, vectors.data(), n, weighted.data(), n, 0.0, exact.data(), n);
   for (size_t i = 0; i < exact.size(); ++i) difference.push_back(static_cast<double>(r.out[i]) - exact[i]);
@@ -60,8 +63,8 @@ RootError rootError(const Rooted<T>& r, int64_t n, int32_t p) {
 
 // `unit` is the roundoff that the error is measured in.
 template <class T>
-void checkGallery(Precision precision, const Question& question, double threshold, double unit, const std::vector<int64_t>& sizes,
-                  double damping = 1e-3) {
+void checkGallery(Precision precision, const Question& question, double threshold, double unit,
+                  const std::vector<int64_t>& sizes, double damping = 1e-3) {
   const OpenDevice device(precision);
   double worst = 0;
   for (const Family& family : gallery()) {
@@ -69,7 +72,8 @@ void checkGallery(Precision precision, const Question& question, double threshol
     Phases phases(1);
     for (const int64_t n : sizes) results.push_back(unsolved<T>(family.make(n, roundoff<T>), n));
     for (size_t i = 0; i < sizes.size(); ++i) {
-      phases[0].push_back(rootJob(results[i], sizes[i], dampingOf(family.make(sizes[i], roundoff<T>), sizes[i], damping), question));
+      phases[0].push_back(
+          rootJob(results[i], sizes[i], dampingOf(family.make(sizes[i], roundoff<T>), sizes[i], damping), question));
     }
     const Reports reports = device->run(cpuBackend(), phases, 1);
     for (size_t i = 0; i < sizes.size(); ++i) {
@@ -82,7 +86,8 @@ void checkGallery(Precision precision, const Question& question, double threshol
       const RootError error = rootError(results[i], n, question.p);
       const double ratio = std::max(0.0, error.relative - question.tolerance) / (unit * error.cond);
       worst = std::max(worst, ratio);
-      CHECK_THAT(ratio < threshold, where + ": " + std::to_string(ratio) + ", relative " + std::to_string(error.relative));
+      CHECK_THAT(ratio < threshold,
+                 where + ": " + std::to_string(ratio) + ", relative " + std::to_string(error.relative));
     }
   }
   std::printf("    largest error %.2f units cond\n", worst);
@@ -126,7 +131,8 @@ TEST("in TF32 a root is within 0.3 of its units times the condition number, and 
   for (const double cond : {10.0, 50.0}) {
     const int64_t n = 65;
     Rooted<float> r = unsolved<float>(withSpectrum(geometric(n, cond), 3), n);
-    r.report = device->run(cpuBackend(), {{rootJob(r, n, dampingOf(withSpectrum(geometric(n, cond), 3), n, 0.2), {})}}, 1)[0][0];
+    r.report = device->run(cpuBackend(), {{rootJob(r, n, dampingOf(withSpectrum(geometric(n, cond), 3), n, 0.2), {})}},
+                           1)[0][0];
     CHECK(r.report.status == Status::ok && r.report.retries == 0);
     const RootError error = rootError(r, n, 2);
     CHECK_THAT(error.relative < 0.3 * 0x1p-11 * error.cond && error.relative > 1e-6, std::to_string(error.relative));
@@ -154,7 +160,8 @@ TEST("a root climbs the ladder, and a method that the device lacks is computed b
   const int64_t n = 30;
   std::vector<double> values = geometric(n, 100);
   values.back() = -0.005;
-  for (const RootMethod method : {RootMethod::automatic, RootMethod::denmanBeavers, RootMethod::contour, RootMethod::coupledNewton}) {
+  for (const RootMethod method :
+       {RootMethod::automatic, RootMethod::denmanBeavers, RootMethod::contour, RootMethod::coupledNewton}) {
     for (const double damping : {1e-3, 0.02}) {
       Rooted<float> mine = unsolved<float>(withSpectrum(values, 2), n), reference = mine;
       mine.report = device->run(cpuBackend(), {{rootJob(mine, n, damping, {method})}}, 1)[0][0];
@@ -194,7 +201,8 @@ void checkEigh(Precision precision, const std::vector<int64_t>& ns) {
       std::vector<T> values(static_cast<size_t>(n)), vectors(matrix.size());
       const Report report = device.run<T>(EighJob<T>{matrix.data(), n, values.data(), vectors.data()});
       const std::string where = family.name + ", n = " + std::to_string(n);
-      CHECK_THAT(report.status == Status::ok && report.minEigenvalue <= static_cast<double>(values[0]) * (1 + 1e-6), where);
+      CHECK_THAT(report.status == Status::ok && report.minEigenvalue <= static_cast<double>(values[0]) * (1 + 1e-6),
+                 where);
       CHECK_THAT(std::is_sorted(values.begin(), values.end()), where);
       using W = Wider<T>;
       const std::vector<W> a = widen<W>(matrix, n), v(vectors.begin(), vectors.end());
@@ -202,7 +210,8 @@ void checkEigh(Precision precision, const std::vector<int64_t>& ns) {
       for (int64_t i = 0; i < n; ++i) {
         for (int64_t j = 0; j < n; ++j) {
           transposed[static_cast<size_t>(j * n + i)] = v[static_cast<size_t>(i * n + j)];
-          weighted[static_cast<size_t>(i * n + j)] = v[static_cast<size_t>(i * n + j)] * static_cast<W>(values[static_cast<size_t>(j)]);
+          weighted[static_cast<size_t>(i * n + j)] =
+              v[static_cast<size_t>(i * n + j)] * static_cast<W>(values[static_cast<size_t>(j)]);
         }
       }
       std::vector<W> difference = product(weighted, transposed, n), gram = product(transposed, v, n);

@@ -22,7 +22,8 @@ void visitRows(Rows<T>& rows, const Visit& visit) {
 template <class T, class Visit>
 void visitPartner(Damped<T>& damped, const Visit& visit) {
   if (damped.partner == nullptr) return;
-  visit(damped.partner, damped.partnerDiagonal ? damped.partnerSize : damped.partnerSize * damped.partnerSize, Use::read);
+  visit(damped.partner, damped.partnerDiagonal ? damped.partnerSize : damped.partnerSize * damped.partnerSize,
+        Use::read);
 }
 
 // Calls visit(pointer, elements, use) for every pointer of the job that is not null; `visit` may change the pointer.
@@ -157,7 +158,8 @@ void visitArrays(RationalFactorJob<T>& job, const Visit& visit) {
 template <class Visit>
 void visitRanges(const Job& job, const Visit& visit) {
   const auto range = [&](auto*& pointer, int64_t elements, Use use) {
-    if (elements > 0) visit(reinterpret_cast<uintptr_t>(pointer), elements * static_cast<int64_t>(sizeof *pointer), use);
+    if (elements > 0)
+      visit(reinterpret_cast<uintptr_t>(pointer), elements * static_cast<int64_t>(sizeof *pointer), use);
   };
   std::visit([&](const auto& typed) { std::visit([&](auto copy) { visitArrays(copy, range); }, typed); }, job);
 }

@@ -23,16 +23,16 @@ struct Target {
   double damping;  // to try; that of `info` or more
 };
 
-// The stacks in which matrices of precision T lie while they are worked on hold at most so many bytes, so that a thousand layers
-// do not need the memory of them all at once.
+// The stacks in which matrices of precision T lie while they are worked on hold at most so many bytes, so that a
+// thousand layers do not need the memory of them all at once.
 template <class T>
 int64_t stackLimit(int64_t n) {
   constexpr int64_t bytes = int64_t{1} << 30;
   return std::max<int64_t>(1, bytes / (n * n * static_cast<int64_t>(sizeof(T))));
 }
 
-// Calls enqueue(first, last) for parts of [begin, end), and for halves of a part that the device has no memory for; shortOf(i) where there
-// is none for a single one.
+// Calls enqueue(first, last) for parts of [begin, end), and for halves of a part that the device has no memory for;
+// shortOf(i) where there is none for a single one.
 template <class Enqueue, class ShortOf>
 void inParts(size_t begin, size_t end, size_t limit, const Enqueue& enqueue, const ShortOf& shortOf) {
   for (size_t first = begin; first < end; first += limit) {

@@ -74,7 +74,8 @@ bool onDevice(const J& job, bool kept) {
 }  // namespace
 
 bool hasDeviceForm(const Job& job, bool usesKept) {
-  return std::visit([&](const auto& typed) { return std::visit([&](const auto& j) { return onDevice(j, usesKept); }, typed); }, job);
+  return std::visit(
+      [&](const auto& typed) { return std::visit([&](const auto& j) { return onDevice(j, usesKept); }, typed); }, job);
 }
 
 }  // namespace natgrad

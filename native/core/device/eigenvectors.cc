@@ -14,8 +14,8 @@ void mirrorOne(const Queue& queue, int64_t n, const S* in, T* out, double factor
   const size_t from = parameters.add(std::vector<const S*>{in}), to = parameters.add(std::vector<T*>{out});
   const size_t alpha = parameters.add(std::vector<double>{factor}), added = parameters.add(std::vector<double>{shift});
   parameters.send();
-  queue.call(deviceConversions<S, T>(queue.backend()).mirror, n, 1, parameters.at<const S*>(from), parameters.at<T*>(to),
-             parameters.at<double>(alpha), parameters.at<double>(added), nullptr);
+  queue.call(deviceConversions<S, T>(queue.backend()).mirror, n, 1, parameters.at<const S*>(from),
+             parameters.at<T*>(to), parameters.at<double>(alpha), parameters.at<double>(added), nullptr);
 }
 
 }  // namespace
@@ -41,7 +41,8 @@ Attempt eigenRoot(const Queue& queue, const Target<S>& target, int32_t p, bool c
   const double least = (clip ? std::max(values[0], 0.0) : values[0]) + shift;
   const double rootOfScale = std::pow(scale, 1.0 / p);
   // An eigenvalue is known no better than to the roundoff of the largest one.
-  if (!(least > unitRoundoff<double> * values.back()) || !representable<S>(std::pow(least, -1.0 / p) * rootOfScale)) return attempt;
+  if (!(least > unitRoundoff<double> * values.back()) || !representable<S>(std::pow(least, -1.0 / p) * rootOfScale))
+    return attempt;
   // V diag(s) V' = X'X for X with the rows sqrt(s_j) v_j'.
   for (double& value : values) value = std::pow((clip ? std::max(value, 0.0) : value) + shift, -0.5 / p);
   queue.upload(values.data(), weighted.data(), n * static_cast<int64_t>(sizeof(double)));
@@ -55,7 +56,11 @@ Attempt eigenRoot(const Queue& queue, const Target<S>& target, int32_t p, bool c
 
 template <class T, class S>
 Eigenvectors<T, S>::Eigenvectors(const Queue& queue, Results& results, const EighJob<S>& job)
-    : queue_(queue), job_(job), rows_(std::in_place, queue, job.size * job.size), results_(results), bad_(results.reserve(1)) {
+    : queue_(queue),
+      job_(job),
+      rows_(std::in_place, queue, job.size * job.size),
+      results_(results),
+      bad_(results.reserve(1)) {
   const int64_t n = job.size;
   DeviceArray<int32_t> mark(queue, 1);
   queue.call(queue.backend().clear, mark.data(), static_cast<int64_t>(sizeof(int32_t)));
@@ -66,7 +71,8 @@ Eigenvectors<T, S>::Eigenvectors(const Queue& queue, Results& results, const Eig
   Parameters parameters(queue);
   const size_t limit = parameters.add(std::vector<double>{0.0}), accepted = parameters.add(std::vector<int32_t>{1});
   parameters.send();
-  queue.call(queue.backend().accept, 1, mark.data(), bad_.device, parameters.at<double>(limit), parameters.at<int32_t>(accepted));
+  queue.call(queue.backend().accept, 1, mark.data(), bad_.device, parameters.at<double>(limit),
+             parameters.at<int32_t>(accepted));
 }
 
 template <class T, class S>
@@ -83,7 +89,8 @@ void Eigenvectors<T, S>::start() {
   parameters.send();
   int32_t* const good = parameters.at<int32_t>(accepted);
   queue_.call(deviceOperations<T>(backend).eigh, n, rows_->data(), values.data(), info.data());
-  queue_.call(deviceConversions<T, double>(backend).convert, int64_t{1}, values.data(), least_.device, parameters.at<int32_t>(always));
+  queue_.call(deviceConversions<T, double>(backend).convert, int64_t{1}, values.data(), least_.device,
+              parameters.at<int32_t>(always));
   queue_.call(backend.accept, 1, info.data(), least_.device, parameters.at<double>(limit), good);
   queue_.call(deviceConversions<T, S>(backend).transpose, n, rows_->data(), job_.vectors, good);
   queue_.call(deviceConversions<T, S>(backend).convert, n, values.data(), job_.values, good);

@@ -27,10 +27,12 @@ Results::Numbers Examination<T>::statistics(const List& list, Results& results) 
   const int64_t count = static_cast<int64_t>(list.data.size());
   const Results::Numbers found = results.reserve(4 * count);
   Parameters parameters(queue_);
-  const size_t data = parameters.add(list.data), sizes = parameters.add(list.sizes), strides = parameters.add(list.strides);
+  const size_t data = parameters.add(list.data), sizes = parameters.add(list.sizes),
+               strides = parameters.add(list.strides);
   parameters.send();
-  queue_.call(deviceOperations<T>(queue_.backend()).statistics, count, parameters.at<const T*>(data), parameters.at<int64_t>(sizes),
-              parameters.at<int64_t>(strides), reinterpret_cast<NumberStatistics*>(found.device));
+  queue_.call(deviceOperations<T>(queue_.backend()).statistics, count, parameters.at<const T*>(data),
+              parameters.at<int64_t>(sizes), parameters.at<int64_t>(strides),
+              reinterpret_cast<NumberStatistics*>(found.device));
   return found;
 }
 
@@ -45,9 +47,11 @@ void Examination<T>::start(Results& results) {
   const size_t data = parameters.add(matrices_.data), sizes = parameters.add(matrices_.sizes);
   parameters.send();
   // Squares of float32 fit in float64 as they are; those of float64 may need a scale.
-  const NumberStatistics* diagonals = std::is_same_v<T, double> ? reinterpret_cast<NumberStatistics*>(diagonals_.device) : nullptr;
-  queue_.call(deviceOperations<T>(queue_.backend()).norms, count, *std::max_element(matrices_.sizes.begin(), matrices_.sizes.end()),
-              parameters.at<const T*>(data), parameters.at<int64_t>(sizes), diagonals, bounds_.device);
+  const NumberStatistics* diagonals =
+      std::is_same_v<T, double> ? reinterpret_cast<NumberStatistics*>(diagonals_.device) : nullptr;
+  queue_.call(deviceOperations<T>(queue_.backend()).norms, count,
+              *std::max_element(matrices_.sizes.begin(), matrices_.sizes.end()), parameters.at<const T*>(data),
+              parameters.at<int64_t>(sizes), diagonals, bounds_.device);
 }
 
 template <class T>

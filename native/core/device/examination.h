@@ -1,5 +1,5 @@
-// What has to be known of matrices before their inverses and roots can be computed: examine() of core/dampedMatrix.h on a device, for
-// many at once.
+// What has to be known of matrices before their inverses and roots can be computed: examine() of core/dampedMatrix.h on
+// a device, for many at once.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ class Examination {
  public:
   explicit Examination(const Queue& queue) : queue_(queue) {}
 
-  // A matrix (n by n, packed, given by its lower triangle), or numbers that lie `stride` apart. Returns what to ask for it by.
+  // A matrix (n by n, packed, given by its lower triangle), or numbers that lie `stride` apart. Returns what to ask for
+  // it by.
   size_t addMatrix(const T* matrix, int64_t n);
   size_t addNumbers(const T* data, int64_t size, int64_t stride);
   // The partner of a matrix, if there is one.

@@ -28,7 +28,8 @@ void eachDevicePanel(const Queue& queue, const Rows<T>& rows, T* memory, bool fo
   for (int64_t first = 0; first < count; first += step) {
     const int64_t some = std::min(step, count - first);
     if (formsPatches(rows)) {
-      if (!formed) queue.finish(deviceOperations<T>(queue.backend()).formPatches, rows.data, &rows.geometry, first, some, memory);
+      if (!formed)
+        queue.finish(deviceOperations<T>(queue.backend()).formPatches, rows.data, &rows.geometry, first, some, memory);
       add(static_cast<const T*>(memory), some);
     } else {
       add(rows.data + first * columns, some);
@@ -54,8 +55,8 @@ void examineInputs(const Queue& queue, const DiagonalFactorJob<T>& job, int32_t*
   }
 }
 
-// As Accumulator of core/factor.cc: X'X in the first rows, and below them the column sums of X and the number of rows. What needs memory
-// comes first; after that nothing may fail but the device itself.
+// As Accumulator of core/factor.cc: X'X in the first rows, and below them the column sums of X and the number of rows.
+// What needs memory comes first; after that nothing may fail but the device itself.
 template <class T>
 void enqueueFactor(const Queue& queue, const FactorJob<T>& job, ProductMath math) {
   const DeviceOperations<T>& ops = deviceOperations<T>(queue.backend());
@@ -90,7 +91,8 @@ void enqueueFactor(const Queue& queue, const FactorJob<T>& job, ProductMath math
   double keep = job.decay;
   for (const FactorInput<T>& input : job.inputs) {
     eachDevicePanel(queue, input, patches.data(), last != nullptr && panels == 1, [&](const T* x, int64_t rows) {
-      queue.finish(ops.syrk, math, true, columns, rows, static_cast<T>(input.scale), x, columns, static_cast<T>(keep), job.factor, n);
+      queue.finish(ops.syrk, math, true, columns, rows, static_cast<T>(input.scale), x, columns, static_cast<T>(keep),
+                   job.factor, n);
       keep = 1;
     });
   }
@@ -107,10 +109,10 @@ void enqueueFactor(const Queue& queue, const DiagonalFactorJob<T>& job) {
   queue.call(ops.columnMoments, int64_t{1}, job.size, sums.data(), false, 1.0, job.decay, job.factor);
 }
 
-#define NATGRAD_INSTANTIATE(T)                                                              \
-  template void examineInputs<T>(const Queue&, const FactorJob<T>&, int32_t*);              \
-  template void examineInputs<T>(const Queue&, const DiagonalFactorJob<T>&, int32_t*);      \
-  template void enqueueFactor<T>(const Queue&, const FactorJob<T>&, ProductMath);           \
+#define NATGRAD_INSTANTIATE(T)                                                         \
+  template void examineInputs<T>(const Queue&, const FactorJob<T>&, int32_t*);         \
+  template void examineInputs<T>(const Queue&, const DiagonalFactorJob<T>&, int32_t*); \
+  template void enqueueFactor<T>(const Queue&, const FactorJob<T>&, ProductMath);      \
   template void enqueueFactor<T>(const Queue&, const DiagonalFactorJob<T>&);
 NATGRAD_INSTANTIATE(float)
 NATGRAD_INSTANTIATE(double)

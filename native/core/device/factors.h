@@ -6,8 +6,8 @@
 
 namespace natgrad {
 
-// Whether the inputs are finite is found out before anything is changed: this marks `*bad` (a device address, zero before) where
-// one is not.
+// Whether the inputs are finite is found out before anything is changed: this marks `*bad` (a device address, zero
+// before) where one is not.
 template <class T>
 void examineInputs(const Queue& queue, const FactorJob<T>& job, int32_t* bad);
 template <class T>

@@ -10,15 +10,21 @@ namespace natgrad {
 
 template <class T, class S>
 Inverses<T, S>::Inverses(const Queue& queue, Results& results, std::vector<Target<S>> targets)
-    : queue_(queue), targets_(std::move(targets)), order_(targets_.size()), norms_(targets_.size()), unit_(targets_.size(), 1.0) {
+    : queue_(queue),
+      targets_(std::move(targets)),
+      order_(targets_.size()),
+      norms_(targets_.size()),
+      unit_(targets_.size(), 1.0) {
   std::iota(order_.begin(), order_.end(), size_t{0});
-  std::stable_sort(order_.begin(), order_.end(), [&](size_t a, size_t b) { return targets_[a].size < targets_[b].size; });
+  std::stable_sort(order_.begin(), order_.end(),
+                   [&](size_t a, size_t b) { return targets_[a].size < targets_[b].size; });
   for (size_t begin = 0; begin < order_.size();) {
     const int64_t n = targets_[order_[begin]].size;
     size_t end = begin;
     while (end < order_.size() && targets_[order_[end]].size == n) ++end;
     inParts(
-        begin, end, static_cast<size_t>(stackLimit<T>(n)), [&](size_t first, size_t last) { enqueue(results, first, last); },
+        begin, end, static_cast<size_t>(stackLimit<T>(n)),
+        [&](size_t first, size_t last) { enqueue(results, first, last); },
         [&](size_t i) { norms_[order_[i]] = nullptr; });
     begin = end;
   }
@@ -62,9 +68,9 @@ void Inverses<T, S>::invertInPlace(Results& results, size_t first, size_t last) 
   const size_t scale = parameters.add(scales), limit = parameters.add(limits(first, last, false));
   parameters.send();
   const Results::Numbers norms = results.reserve(count);
-  queue_.call(deviceOperations<S>(queue_.backend()).invertSmall, targets_[order_[first]].size, count, parameters.at<const S*>(from),
-              parameters.at<double>(damping), parameters.at<double>(scale), parameters.at<double>(limit), parameters.at<S*>(to),
-              norms.device);
+  queue_.call(deviceOperations<S>(queue_.backend()).invertSmall, targets_[order_[first]].size, count,
+              parameters.at<const S*>(from), parameters.at<double>(damping), parameters.at<double>(scale),
+              parameters.at<double>(limit), parameters.at<S*>(to), norms.device);
   for (size_t i = first; i < last; ++i) norms_[order_[i]] = norms.host + (i - first);
 }
 
@@ -90,16 +96,18 @@ void Inverses<T, S>::invertStack(Results& results, size_t first, size_t last) {
   Parameters parameters(queue_);
   const size_t from = parameters.add(matrices), to = parameters.add(out), damping = parameters.add(dampings);
   const size_t scale = parameters.add(scales), limit = parameters.add(limits(first, last, true));
-  const size_t places = parameters.add(stacked(stack.data(), n, size)), sizes = parameters.add(std::vector<int64_t>(size, n));
-  const size_t none = parameters.add(std::vector<double>(size, 0.0)), one = parameters.add(std::vector<double>(size, 1.0));
+  const size_t places = parameters.add(stacked(stack.data(), n, size)),
+               sizes = parameters.add(std::vector<int64_t>(size, n));
+  const size_t none = parameters.add(std::vector<double>(size, 0.0)),
+               one = parameters.add(std::vector<double>(size, 1.0));
   const size_t unlimited = parameters.add(std::vector<double>(size, std::numeric_limits<double>::infinity()));
   const size_t accepted = parameters.add(std::vector<int32_t>(size, 1));
   parameters.send();
   const Results::Numbers norms = results.reserve(count);
   T** const stackPlaces = parameters.at<T*>(places);
 
-  queue_.call(deviceConversions<S, T>(backend).mirror, n, count, parameters.at<const S*>(from), stackPlaces, parameters.at<double>(scale),
-              parameters.at<double>(damping), nullptr);
+  queue_.call(deviceConversions<S, T>(backend).mirror, n, count, parameters.at<const S*>(from), stackPlaces,
+              parameters.at<double>(scale), parameters.at<double>(damping), nullptr);
   queue_.call(backend.clear, info.data(), count * static_cast<int64_t>(sizeof(int32_t)));
   if (n <= smallSize) {
     queue_.call(ops.invertSmall, n, count, stackPlaces, parameters.at<double>(none), parameters.at<double>(one),
@@ -108,9 +116,10 @@ void Inverses<T, S>::invertStack(Results& results, size_t first, size_t last) {
     queue_.call(ops.invert, n, count, stack.data(), info.data());
     queue_.call(ops.norms, count, n, stackPlaces, parameters.at<int64_t>(sizes), nullptr, norms.device);
   }
-  queue_.call(backend.accept, count, info.data(), norms.device, parameters.at<double>(limit), parameters.at<int32_t>(accepted));
-  queue_.call(deviceConversions<T, S>(backend).mirror, n, count, stackPlaces, parameters.at<S*>(to), parameters.at<double>(scale),
-              parameters.at<double>(none), parameters.at<int32_t>(accepted));
+  queue_.call(backend.accept, count, info.data(), norms.device, parameters.at<double>(limit),
+              parameters.at<int32_t>(accepted));
+  queue_.call(deviceConversions<T, S>(backend).mirror, n, count, stackPlaces, parameters.at<S*>(to),
+              parameters.at<double>(scale), parameters.at<double>(none), parameters.at<int32_t>(accepted));
   for (size_t i = first; i < last; ++i) {
     norms_[order_[i]] = norms.host + (i - first);
     unit_[order_[i]] = targets_[order_[i]].info.scale;

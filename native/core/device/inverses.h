@@ -1,4 +1,5 @@
-// Inverses on a device.
+// Inverses on a device, by Cholesky. Not by Newton's iteration from an earlier inverse, which would be all products: a
+// result would then depend on what `out` held before, and whether the iteration has converged would have to be waited for.
 #pragma once
 
 #include <vector>
@@ -7,7 +8,8 @@
 
 namespace natgrad {
 
-// The first rung for many matrices: their inverses computed in precision T, by size. A result is written where it is accepted.
+// The first rung for many matrices: their inverses computed in precision T, by size. A result is written where it is
+// accepted.
 template <class T, class S>
 class Inverses {
  public:
@@ -25,7 +27,7 @@ class Inverses {
 
   const Queue& queue_;
   std::vector<Target<S>> targets_;
-  std::vector<size_t> order_;        // by size
+  std::vector<size_t> order_;         // by size
   std::vector<const double*> norms_;  // of the inverses times `unit_`, by target
   std::vector<double> unit_;
 };

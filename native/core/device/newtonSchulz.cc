@@ -7,11 +7,11 @@
 
 namespace natgrad {
 
-// E = Z Y,   P = linear I + cubic E,   Y <- Y P,   Z <- P Z,   Y_0 = A / u, Z_0 = I; see core/newtonSchulz.cc, which also says why Y and Z
-// are made symmetric and E is not.
+// E = Z Y,   P = linear I + cubic E,   Y <- Y P,   Z <- P Z,   Y_0 = A / u, Z_0 = I; see core/newtonSchulz.cc, which
+// also says why Y and Z are made symmetric and E is not.
 template <class T>
-void iterateRoots(const Queue& queue, const RootStacks<T>& stacks, const std::vector<T*>& matrices, const std::vector<Interval>& intervals,
-                  RootSteps how, double* distances) {
+void iterateRoots(const Queue& queue, const RootStacks<T>& stacks, const std::vector<T*>& matrices,
+                  const std::vector<Interval>& intervals, RootSteps how, double* distances) {
   const DeviceOperations<T>& ops = deviceOperations<T>(queue.backend());
   const auto mirror = deviceConversions<T, T>(queue.backend()).mirror;
   const int64_t n = stacks.n, count = stacks.count;
@@ -31,8 +31,10 @@ void iterateRoots(const Queue& queue, const RootStacks<T>& stacks, const std::ve
   }
   Parameters parameters(queue);
   const size_t from = parameters.add(matrices), scale = parameters.add(inverseBounds);
-  const size_t none = parameters.add(std::vector<double>(size, 0.0)), one = parameters.add(std::vector<double>(size, 1.0));
-  const size_t yPlaces = parameters.add(stacked(stacks.y.data(), n, size)), zPlaces = parameters.add(stacked(stacks.z.data(), n, size));
+  const size_t none = parameters.add(std::vector<double>(size, 0.0)),
+               one = parameters.add(std::vector<double>(size, 1.0));
+  const size_t yPlaces = parameters.add(stacked(stacks.y.data(), n, size)),
+               zPlaces = parameters.add(stacked(stacks.z.data(), n, size));
   const size_t productPlaces = parameters.add(stacked(stacks.product.data(), n, size));
   const size_t linears = parameters.add(linear), cubics = parameters.add(cubic);
   parameters.send();
@@ -40,8 +42,8 @@ void iterateRoots(const Queue& queue, const RootStacks<T>& stacks, const std::ve
   // target = left right, which is symmetric but for rounding, and then entirely.
   const auto multiply = [&](const T* left, const T* right, size_t target) {
     queue.call(ops.gemmStack, how.math, false, false, n, n, n, T(1), left, right, T(0), stacks.product.data(), count);
-    queue.call(mirror, n, count, parameters.at<T*>(productPlaces), parameters.at<T*>(target), parameters.at<double>(one),
-               parameters.at<double>(none), nullptr);
+    queue.call(mirror, n, count, parameters.at<T*>(productPlaces), parameters.at<T*>(target),
+               parameters.at<double>(one), parameters.at<double>(none), nullptr);
   };
   T *const y = stacks.y.data(), *const z = stacks.z.data(), *const e = stacks.e.data(), *const p = stacks.p.data();
   queue.call(mirror, n, count, parameters.at<T*>(from), parameters.at<T*>(yPlaces), parameters.at<double>(scale),
@@ -51,8 +53,8 @@ void iterateRoots(const Queue& queue, const RootStacks<T>& stacks, const std::ve
     // In the first step Z is I, so that E is Y and the new Z is P.
     const bool first = step == 0;
     if (!first) queue.call(ops.gemmStack, how.math, false, false, n, n, n, T(1), z, y, T(0), e, count);
-    queue.call(ops.polynomial, n, count, first ? y : e, parameters.at<double>(linears) + offset, parameters.at<double>(cubics) + offset,
-               first ? z : p);
+    queue.call(ops.polynomial, n, count, first ? y : e, parameters.at<double>(linears) + offset,
+               parameters.at<double>(cubics) + offset, first ? z : p);
     multiply(y, first ? z : p, yPlaces);
     if (!first) multiply(p, z, zPlaces);
   }
@@ -60,9 +62,9 @@ void iterateRoots(const Queue& queue, const RootStacks<T>& stacks, const std::ve
   queue.call(ops.identityDistances, n, count, e, distances);
 }
 
-template void iterateRoots<float>(const Queue&, const RootStacks<float>&, const std::vector<float*>&, const std::vector<Interval>&,
-                                  RootSteps, double*);
-template void iterateRoots<double>(const Queue&, const RootStacks<double>&, const std::vector<double*>&, const std::vector<Interval>&,
-                                   RootSteps, double*);
+template void iterateRoots<float>(const Queue&, const RootStacks<float>&, const std::vector<float*>&,
+                                  const std::vector<Interval>&, RootSteps, double*);
+template void iterateRoots<double>(const Queue&, const RootStacks<double>&, const std::vector<double*>&,
+                                   const std::vector<Interval>&, RootSteps, double*);
 
 }  // namespace natgrad

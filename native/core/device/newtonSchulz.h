@@ -1,4 +1,5 @@
-// The coupled Newton-Schulz iteration for a stack of matrices: products only, a fixed number of steps, nothing to wait for.
+// The coupled Newton-Schulz iteration for a stack of matrices: products only, a fixed number of steps, nothing to wait
+// for.
 #pragma once
 
 #include <cstdint>
@@ -31,10 +32,10 @@ struct RootSteps {
   ProductMath math;
 };
 
-// stacks.z[i] = sqrt(u_i) A_i^(-1/2) for the symmetric A_i at matrices[i] (packed, lower triangle), whose eigenvalues lie in intervals[i] =
-// [l_i, u_i]. distances[i] becomes the residual |Z Y - I|_F / sqrt(n).
+// stacks.z[i] = sqrt(u_i) A_i^(-1/2) for the symmetric A_i at matrices[i] (packed, lower triangle), whose eigenvalues
+// lie in intervals[i] = [l_i, u_i]. distances[i] becomes the residual |Z Y - I|_F / sqrt(n).
 template <class T>
-void iterateRoots(const Queue& queue, const RootStacks<T>& stacks, const std::vector<T*>& matrices, const std::vector<Interval>& intervals,
-                  RootSteps how, double* distances);
+void iterateRoots(const Queue& queue, const RootStacks<T>& stacks, const std::vector<T*>& matrices,
+                  const std::vector<Interval>& intervals, RootSteps how, double* distances);
 
 }  // namespace natgrad

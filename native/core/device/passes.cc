@@ -11,7 +11,8 @@ void enqueue(const Queue& queue, const ScaleJob<T>& job, double* dot) {
 template <class T>
 void enqueue(const Queue& queue, const ElementwiseJob<T>& job, double* dot) {
   const DeviceOperations<T>& ops = deviceOperations<T>(queue.backend());
-  queue.call(job.how == Elementwise::multiply ? ops.multiply : ops.divide, job.left, job.right, job.offset, job.out, job.size, dot);
+  queue.call(job.how == Elementwise::multiply ? ops.multiply : ops.divide, job.left, job.right, job.offset, job.out,
+             job.size, dot);
 }
 
 template <class T>
@@ -21,8 +22,8 @@ void enqueue(const Queue& queue, const DotJob<T>& job, double* dot) {
 
 template <class T>
 void enqueue(const Queue& queue, const UpdateJob<T>& job) {
-  queue.call(deviceOperations<T>(queue.backend()).update, job.weights, job.direction, job.velocity, job.size, job.momentum, job.step,
-             job.shrink);
+  queue.call(deviceOperations<T>(queue.backend()).update, job.weights, job.direction, job.velocity, job.size,
+             job.momentum, job.step, job.shrink);
 }
 
 template <class T>
@@ -36,12 +37,13 @@ void enqueue(const Queue& queue, const CombineJob<T>& job) {
   Parameters parameters(queue);
   const size_t from = parameters.add(data), scale = parameters.add(scales);
   parameters.send();
-  queue.call(deviceOperations<T>(queue.backend()).combine, static_cast<int64_t>(data.size()), parameters.at<const T*>(from),
-             parameters.at<double>(scale), job.out, job.size);
+  queue.call(deviceOperations<T>(queue.backend()).combine, static_cast<int64_t>(data.size()),
+             parameters.at<const T*>(from), parameters.at<double>(scale), job.out, job.size);
 }
 
 template <class T>
-Report invertDiagonal(const Queue& queue, const DiagonalInverseJob<T>& job, const NumberStatistics& diagonal, double damping) {
+Report invertDiagonal(const Queue& queue, const DiagonalInverseJob<T>& job, const NumberStatistics& diagonal,
+                      double damping) {
   if (diagonal.notFinite > 0) return failure(Status::notFinite);
   Report report;
   report.damping = damping;
@@ -55,12 +57,12 @@ Report invertDiagonal(const Queue& queue, const DiagonalInverseJob<T>& job, cons
   return report;
 }
 
-#define NATGRAD_INSTANTIATE(T)                                                    \
-  template void enqueue<T>(const Queue&, const ScaleJob<T>&, double*);            \
-  template void enqueue<T>(const Queue&, const ElementwiseJob<T>&, double*);      \
-  template void enqueue<T>(const Queue&, const DotJob<T>&, double*);              \
-  template void enqueue<T>(const Queue&, const UpdateJob<T>&);                    \
-  template void enqueue<T>(const Queue&, const CombineJob<T>&);                   \
+#define NATGRAD_INSTANTIATE(T)                                               \
+  template void enqueue<T>(const Queue&, const ScaleJob<T>&, double*);       \
+  template void enqueue<T>(const Queue&, const ElementwiseJob<T>&, double*); \
+  template void enqueue<T>(const Queue&, const DotJob<T>&, double*);         \
+  template void enqueue<T>(const Queue&, const UpdateJob<T>&);               \
+  template void enqueue<T>(const Queue&, const CombineJob<T>&);              \
   template Report invertDiagonal<T>(const Queue&, const DiagonalInverseJob<T>&, const NumberStatistics&, double);
 NATGRAD_INSTANTIATE(float)
 NATGRAD_INSTANTIATE(double)

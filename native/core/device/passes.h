@@ -6,7 +6,8 @@
 
 namespace natgrad {
 
-// Throw std::bad_alloc before they have changed anything. `dot`, a device address, becomes the inner product that the report names.
+// Throw std::bad_alloc before they have changed anything. `dot`, a device address, becomes the inner product that the
+// report names.
 template <class T>
 void enqueue(const Queue& queue, const ScaleJob<T>& job, double* dot);
 template <class T>
@@ -20,6 +21,7 @@ void enqueue(const Queue& queue, const CombineJob<T>& job);
 
 // What a diagonal inverse reports, from the statistics of the diagonal and the damping; computes it where it can be.
 template <class T>
-Report invertDiagonal(const Queue& queue, const DiagonalInverseJob<T>& job, const NumberStatistics& diagonal, double damping);
+Report invertDiagonal(const Queue& queue, const DiagonalInverseJob<T>& job, const NumberStatistics& diagonal,
+                      double damping);
 
 }  // namespace natgrad

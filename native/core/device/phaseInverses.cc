@@ -14,7 +14,8 @@ void TypedPhase<T>::settleInverses() {
     inverse.firstTarget = targets_.size();
     for (int64_t i = 0; i < inverse.job.count; ++i) {
       const InverseJob<T> one = inverse.job.at(i);
-      const DampedMatrix info = examination_.matrix(inverse.firstMatrix + static_cast<size_t>(i), inverse.partner, one.damped, 1);
+      const DampedMatrix info =
+          examination_.matrix(inverse.firstMatrix + static_cast<size_t>(i), inverse.partner, one.damped, 1);
       double diagonal = 0;
       if (!settle<T>(info, n, 1, inverse.reports[static_cast<size_t>(i)], diagonal)) {
         inverse.open.push_back(i);
@@ -73,7 +74,8 @@ void TypedPhase<T>::judgeInverse(Inverse& inverse) {
       target.damping = damping;
       return eigenRoot(run_.queue, target, 1, true);
     };
-    inverse.reports[static_cast<size_t>(inverse.open[k])] = climb(first, target.info.damping, !computesTwice(), precise, clipped);
+    inverse.reports[static_cast<size_t>(inverse.open[k])] =
+        climb(first, target.info.damping, !computesTwice(), precise, clipped);
   }
   reports_[inverse.number] = inverse.reports.size() == 1 ? inverse.reports.front() : worstOf(inverse.reports);
 }
@@ -104,14 +106,15 @@ template <class T>
 void TypedPhase<T>::judgeRoot(const Root& root) {
   if (root.plan == RootPlan::settled) return;
   reports_[root.number] = climb(
-      firstRoot(root), root.info.damping, root.plan == RootPlan::single, [&](double damping) { return preciseRoot(root, damping); },
+      firstRoot(root), root.info.damping, root.plan == RootPlan::single,
+      [&](double damping) { return preciseRoot(root, damping); },
       [&](double damping) { return eigenRoot<T>(run_.queue, targetOf(root, damping), root.job.p, true); });
 }
 
-#define NATGRAD_INSTANTIATE(T)                               \
-  template void TypedPhase<T>::settleInverses();             \
-  template void TypedPhase<T>::planRoots();                  \
-  template void TypedPhase<T>::judgeInverse(Inverse&);       \
+#define NATGRAD_INSTANTIATE(T)                         \
+  template void TypedPhase<T>::settleInverses();       \
+  template void TypedPhase<T>::planRoots();            \
+  template void TypedPhase<T>::judgeInverse(Inverse&); \
   template void TypedPhase<T>::judgeRoot(const Root&);
 NATGRAD_INSTANTIATE(float)
 NATGRAD_INSTANTIATE(double)

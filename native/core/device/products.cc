@@ -34,7 +34,8 @@ void multiplyRight(const Queue& queue, const KroneckerJob<T>& job, ProductMath m
   const int64_t m = job.leftSize, n = job.rightSize;
   switch (job.rightForm) {
     case MatrixForm::full:
-      return queue.call(ops.gemm, math, false, job.rightTransposed, m, n, n, T(1), product, n, job.right, n, T(0), out, n);
+      return queue.call(ops.gemm, math, false, job.rightTransposed, m, n, n, T(1), product, n, job.right, n, T(0), out,
+                        n);
     case MatrixForm::lower:
       return queue.call(ops.symm, math, false, m, n, job.right, n, product, n, out, n);
     case MatrixForm::diagonal:
@@ -77,20 +78,23 @@ void enqueue(const Queue& queue, const ProductJob<T>& job, ProductMath math) {
   if (inner == 0) {
     if (keep == T(0)) return queue.call(queue.backend().clear, job.out, bytesOf<T>(size));
     Parameters parameters(queue);
-    const size_t data = parameters.add(std::vector<const T*>{job.out}), scales = parameters.add(std::vector<double>{job.keep});
+    const size_t data = parameters.add(std::vector<const T*>{job.out}),
+                 scales = parameters.add(std::vector<double>{job.keep});
     parameters.send();
-    return queue.call(ops.combine, int64_t{1}, parameters.at<const T*>(data), parameters.at<double>(scales), job.out, size);
+    return queue.call(ops.combine, int64_t{1}, parameters.at<const T*>(data), parameters.at<double>(scales), job.out,
+                      size);
   }
   if (job.count == 1) {
     queue.call(ops.gemm, math, job.transposeLeft, job.transposeRight, rows, columns, inner, scale, job.left,
-               job.transposeLeft ? rows : inner, job.right, job.transposeRight ? inner : columns, keep, job.out, columns);
+               job.transposeLeft ? rows : inner, job.right, job.transposeRight ? inner : columns, keep, job.out,
+               columns);
   } else {
-    queue.call(ops.gemmStack, math, job.transposeLeft, job.transposeRight, rows, columns, inner, scale, job.left, job.right, keep, job.out,
-               job.count);
+    queue.call(ops.gemmStack, math, job.transposeLeft, job.transposeRight, rows, columns, inner, scale, job.left,
+               job.right, keep, job.out, job.count);
   }
 }
 
-#define NATGRAD_INSTANTIATE(T)                                                           \
+#define NATGRAD_INSTANTIATE(T)                                                          \
   template void enqueue<T>(const Queue&, const KroneckerJob<T>&, ProductMath, double*); \
   template void enqueue<T>(const Queue&, const ProductJob<T>&, ProductMath);
 NATGRAD_INSTANTIATE(float)

@@ -6,7 +6,8 @@
 
 namespace natgrad {
 
-// Throw std::bad_alloc before they have changed anything. `dot`, a device address, becomes the inner product that the report names.
+// Throw std::bad_alloc before they have changed anything. `dot`, a device address, becomes the inner product that the
+// report names.
 template <class T>
 void enqueue(const Queue& queue, const KroneckerJob<T>& job, ProductMath math, double* dot);
 template <class T>

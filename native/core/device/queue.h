@@ -1,4 +1,5 @@
-// A device as the runner of jobs sees it: statuses become exceptions, memory frees itself, and numbers travel in bundles.
+// A device as the runner of jobs sees it: statuses become exceptions, memory frees itself, and numbers travel in
+// bundles.
 #pragma once
 
 #include <cstddef>

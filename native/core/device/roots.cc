@@ -11,7 +11,8 @@ namespace natgrad {
 
 namespace {
 
-// What TF32 rounds to, and how far it goes: at this condition number a root keeps two to three digits, and soon after it has none.
+// What TF32 rounds to, and how far it goes: at this condition number a root keeps two to three digits, and soon after
+// it has none.
 constexpr double tf32Roundoff = 0x1p-11;
 constexpr double tf32IsEnough = 1e2;
 
@@ -24,9 +25,12 @@ typename Roots<T, S>::Plan Roots<T, S>::planFor(const RootTarget<S>& target, boo
   plan.interval = intervalOf<T>(target.info, target.damping);
   plan.second = rootsOf(plan.interval);
   plan.minimax = target.job->method != RootMethod::newtonSchulz;
-  if (tf32 && sizeof(T) == 4 && plan.interval.upper <= tf32IsEnough * plan.interval.lower) plan.math = ProductMath::tf32;
+  if (tf32 && sizeof(T) == 4 && plan.interval.upper <= tf32IsEnough * plan.interval.lower)
+    plan.math = ProductMath::tf32;
   const double unit = plan.math == ProductMath::tf32 ? tf32Roundoff : unitRoundoff<T>;
-  const auto steps = [&](Interval x) { return newtonSchulzSteps({std::sqrt(x.lower / x.upper), 1}, stop, plan.minimax); };
+  const auto steps = [&](Interval x) {
+    return newtonSchulzSteps({std::sqrt(x.lower / x.upper), 1}, stop, plan.minimax);
+  };
   const auto limit = [&](Interval x) { return rootLimit(unit, target.size, stop.tolerance, x); };
   plan.steps = steps(plan.interval);
   plan.limit = limit(plan.interval);
@@ -110,25 +114,30 @@ void Roots<T, S>::enqueue(Results& results, size_t first, size_t last) {
   Parameters parameters(queue_);
   const size_t from = parameters.add(matrices), to = parameters.add(out), scale = parameters.add(scales);
   const size_t damping = parameters.add(dampings), bound = parameters.add(bounds);
-  const size_t limit = parameters.add(limits), secondLimit = parameters.add(secondLimits), normLimit = parameters.add(normLimits);
+  const size_t limit = parameters.add(limits), secondLimit = parameters.add(secondLimits),
+               normLimit = parameters.add(normLimits);
   const size_t factor = parameters.add(factors), none = parameters.add(std::vector<double>(size, 0.0));
-  const size_t places = parameters.add(stacked(a.data(), n, size)), zPlaces = parameters.add(stacked(stacks.z.data(), n, size));
+  const size_t places = parameters.add(stacked(a.data(), n, size)),
+               zPlaces = parameters.add(stacked(stacks.z.data(), n, size));
   const size_t productPlaces = parameters.add(stacked(stacks.product.data(), n, size));
-  const size_t sizes = parameters.add(std::vector<int64_t>(size, n)), accepted = parameters.add(std::vector<int32_t>(size, 1));
+  const size_t sizes = parameters.add(std::vector<int64_t>(size, n)),
+               accepted = parameters.add(std::vector<int32_t>(size, 1));
   parameters.send();
-  const Results::Numbers residuals = results.reserve(count), secondResiduals = results.reserve(count), norms = results.reserve(count);
+  const Results::Numbers residuals = results.reserve(count), secondResiduals = results.reserve(count),
+                         norms = results.reserve(count);
   int32_t* const good = parameters.at<int32_t>(accepted);
 
-  queue_.call(deviceConversions<S, T>(backend).mirror, n, count, parameters.at<const S*>(from), parameters.at<T*>(places),
-              parameters.at<double>(scale), parameters.at<double>(damping), nullptr);
+  queue_.call(deviceConversions<S, T>(backend).mirror, n, count, parameters.at<const S*>(from),
+              parameters.at<T*>(places), parameters.at<double>(scale), parameters.at<double>(damping), nullptr);
   const RootSteps steps{shared.steps, shared.minimax, shared.math};
   iterateRoots(queue_, stacks, stacked(a.data(), n, size), intervals, steps, residuals.device);
   queue_.call(backend.accept, count, nullptr, residuals.device, parameters.at<double>(limit), good);
   if (fourth) {
     // A^(-1/4) = (A A^(-1/2))^(-1/2), whose second root has the square root of the condition number.
-    queue_.call(ops.gemmStack, shared.math, false, false, n, n, n, T(1), a.data(), stacks.z.data(), T(0), stacks.product.data(), count);
-    queue_.call(deviceConversions<T, T>(backend).mirror, n, count, parameters.at<T*>(productPlaces), parameters.at<T*>(places),
-                parameters.at<double>(bound), parameters.at<double>(none), nullptr);
+    queue_.call(ops.gemmStack, shared.math, false, false, n, n, n, T(1), a.data(), stacks.z.data(), T(0),
+                stacks.product.data(), count);
+    queue_.call(deviceConversions<T, T>(backend).mirror, n, count, parameters.at<T*>(productPlaces),
+                parameters.at<T*>(places), parameters.at<double>(bound), parameters.at<double>(none), nullptr);
     const RootSteps secondSteps{shared.secondSteps, shared.minimax, shared.math};
     iterateRoots(queue_, stacks, stacked(a.data(), n, size), secondIntervals, secondSteps, secondResiduals.device);
     queue_.call(backend.accept, count, nullptr, secondResiduals.device, parameters.at<double>(secondLimit), good);

@@ -14,8 +14,9 @@ struct RootTarget : Target<S> {
   const InverseRootJob<S>* job;
 };
 
-// The first rung for many matrices: their roots computed in precision T, those of one size and number of steps together. A result is
-// written where it is accepted. With `tf32`, matrices that are conditioned well enough are multiplied so.
+// The first rung for many matrices: their roots computed in precision T, those of one size and number of steps
+// together. A result is written where it is accepted. With `tf32`, matrices that are conditioned well enough are
+// multiplied so.
 template <class T, class S>
 class Roots {
  public:

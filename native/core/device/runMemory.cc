@@ -26,7 +26,8 @@ void RunMemory::announced() {
 
 bool RunMemory::usesKept(const Job& job) const {
   bool kept = false;
-  visitRanges(job, [&](uintptr_t address, int64_t bytes, Use) { kept = kept || kept_.find(address, bytes) != nullptr; });
+  visitRanges(job,
+              [&](uintptr_t address, int64_t bytes, Use) { kept = kept || kept_.find(address, bytes) != nullptr; });
   return kept;
 }
 
@@ -61,7 +62,8 @@ void RunMemory::bringUp(const Job& job) const {
     const Mirror* mirror = kept_.find(address, bytes);
     const Range* range = mirror == nullptr ? stagedAt(address) : nullptr;
     if (mirror != nullptr) queue_.upload(reinterpret_cast<const void*>(address), mirror->at(address), bytes);
-    if (range != nullptr && range->memory) queue_.upload(reinterpret_cast<const void*>(address), range->at(address), bytes);
+    if (range != nullptr && range->memory)
+      queue_.upload(reinterpret_cast<const void*>(address), range->at(address), bytes);
   });
 }
 

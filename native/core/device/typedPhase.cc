@@ -164,7 +164,8 @@ void TypedPhase<T>::computeFactors() {
     const bool bad = marks_[mark++] != 0;
     attempt(factor.number, [&] {
       if (!bad) body();
-      run_.endings.push_back([&report = reports_[factor.number], bad] { report = bad ? failure(Status::notFinite) : Report(); });
+      run_.endings.push_back(
+          [&report = reports_[factor.number], bad] { report = bad ? failure(Status::notFinite) : Report(); });
     });
   };
   for (const auto& factor : factors_) update(factor, [&] { enqueueFactor(run_.queue, factor.job, math()); });
@@ -178,7 +179,8 @@ bool TypedPhase<T>::compute() {
   const Queue& queue = run_.queue;
   if (!targets_.empty() && computesTwice()) invertedTwice_.emplace(queue, run_.results, targets_);
   if (!targets_.empty() && !computesTwice()) invertedAsAsked_.emplace(queue, run_.results, targets_);
-  if (!singleRoots_.empty()) rootedAsAsked_.emplace(queue, run_.results, singleRoots_, run_.precision == Precision::tf32);
+  if (!singleRoots_.empty())
+    rootedAsAsked_.emplace(queue, run_.results, singleRoots_, run_.precision == Precision::tf32);
   if (!twiceRoots_.empty()) rootedTwice_.emplace(queue, run_.results, twiceRoots_, false);
   for (Eigh& eigh : eighs_) {
     attempt(eigh.number, [&] {

@@ -1,4 +1,5 @@
-// The jobs of one phase that the device computes, those of one precision: examined together, computed together, judged together.
+// The jobs of one phase that the device computes, those of one precision: examined together, computed together, judged
+// together.
 #pragma once
 
 #include <deque>
@@ -44,10 +45,10 @@ class TypedPhase {
   struct Inverse {
     InverseJob<T> job;
     size_t number;
-    size_t firstMatrix, partner;         // of the examination
-    std::vector<Report> reports;         // of each matrix
-    std::vector<int64_t> open;           // matrices that are not settled,
-    size_t firstTarget = 0;              // whose targets begin here
+    size_t firstMatrix, partner;  // of the examination
+    std::vector<Report> reports;  // of each matrix
+    std::vector<int64_t> open;    // matrices that are not settled,
+    size_t firstTarget = 0;       // whose targets begin here
   };
   enum class RootPlan { settled, single, twice, eigen };
   struct Root {

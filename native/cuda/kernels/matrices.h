@@ -42,10 +42,11 @@ __device__ void scaleByDiagonals(int64_t rows, int64_t columns, const T* left, c
   }
 }
 
-// Block (matrix, pair of tiles): out = alpha (A + shift I), both triangles, for A given by its lower one; where `accepted` is not null,
-// only for the matrices it says so of. `out` may be `in`: no block reads what another writes.
+// Block (matrix, pair of tiles): out = alpha (A + shift I), both triangles, for A given by its lower one; where
+// `accepted` is not null, only for the matrices it says so of. `out` may be `in`: no block reads what another writes.
 template <class S, class T>
-__device__ void mirror(int64_t n, const S* const* in, T* const* out, const double* alphas, const double* shifts, const int32_t* accepted) {
+__device__ void mirror(int64_t n, const S* const* in, T* const* out, const double* alphas, const double* shifts,
+                       const int32_t* accepted) {
   __shared__ T tile[tileSize][tileSize + 1];
   const int64_t tiles = (n + tileSize - 1) / tileSize, pairs = tiles * (tiles + 1) / 2;
   const int64_t matrix = blockIdx.x / pairs, pair = blockIdx.x % pairs;
@@ -67,7 +68,8 @@ __device__ void mirror(int64_t n, const S* const* in, T* const* out, const doubl
   __syncthreads();
   for (int r = group; r < tileSize; r += groups) {
     if (top + r < n && left + lane <= top + r) out[matrix][(top + r) * n + left + lane] = tile[r][lane];
-    if (left + r < n && top + lane < n && top + lane > left + r) out[matrix][(left + r) * n + top + lane] = tile[lane][r];
+    if (left + r < n && top + lane < n && top + lane > left + r)
+      out[matrix][(left + r) * n + top + lane] = tile[lane][r];
   }
 }
 

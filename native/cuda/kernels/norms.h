@@ -40,10 +40,11 @@ __device__ void diagonalStatistics(const T* const* data, const int64_t* sizes, c
   }
 }
 
-// Block (matrix, band of 32 rows): sum of the squares of these rows of the symmetric matrix and the largest sum of magnitudes of one of
-// them. Elements left of the diagonal lie in the rows themselves, the others in the columns below.
+// Block (matrix, band of 32 rows): sum of the squares of these rows of the symmetric matrix and the largest sum of
+// magnitudes of one of them. Elements left of the diagonal lie in the rows themselves, the others in the columns below.
 template <class T>
-__device__ void normPartials(int64_t bands, const T* const* matrices, const int64_t* sizes, const double* statistics, double* partials) {
+__device__ void normPartials(int64_t bands, const T* const* matrices, const int64_t* sizes, const double* statistics,
+                             double* partials) {
   __shared__ double tile[tileSize][tileSize + 1];
   const int64_t matrix = blockIdx.x / bands, band = blockIdx.x % bands, n = sizes[matrix], first = band * tileSize;
   if (first >= n) return;

@@ -13,7 +13,8 @@ __device__ void storeSum(double sum, double* partials) {
 template <class T>
 __device__ void dotPartials(int64_t size, const T* x, const T* y, double* partials) {
   double sum = 0;
-  for (int64_t i = threadOfGrid(); i < size; i += threadsOfGrid()) sum += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+  for (int64_t i = threadOfGrid(); i < size; i += threadsOfGrid())
+    sum += static_cast<double>(x[i]) * static_cast<double>(y[i]);
   storeSum(sum, partials);
 }
 
@@ -32,7 +33,8 @@ __device__ void scaleElements(int64_t size, const T* left, const T* right, doubl
 
 // velocity = momentum velocity + step direction; weights = shrink weights + velocity. `velocity` may be null.
 template <class T>
-__device__ void update(int64_t size, T* weights, const T* direction, T* velocity, double momentum, double step, double shrink) {
+__device__ void update(int64_t size, T* weights, const T* direction, T* velocity, double momentum, double step,
+                       double shrink) {
   for (int64_t i = threadOfGrid(); i < size; i += threadsOfGrid()) {
     T move = static_cast<T>(step) * direction[i];
     if (velocity != nullptr) {
@@ -112,7 +114,8 @@ __device__ void markNonFinite(int64_t size, const T* x, int32_t* mark) {
 
 template <class T>
 __device__ void reciprocal(int64_t size, const T* in, double damping, T* out) {
-  for (int64_t i = threadOfGrid(); i < size; i += threadsOfGrid()) out[i] = static_cast<T>(1 / (static_cast<double>(in[i]) + damping));
+  for (int64_t i = threadOfGrid(); i < size; i += threadsOfGrid())
+    out[i] = static_cast<T>(1 / (static_cast<double>(in[i]) + damping));
 }
 
 }  // namespace

@@ -5,11 +5,11 @@
 
 namespace {
 
-// Block (matrix i): out = scale (scale (A + damping I))^-1, mirrored, by Cholesky in shared memory. norms[i] is its Frobenius norm, NaN
-// where a pivot was not positive; out is written only if norms[i] <= limits[i].
+// Block (matrix i): out = scale (scale (A + damping I))^-1, mirrored, by Cholesky in shared memory. norms[i] is its
+// Frobenius norm, NaN where a pivot was not positive; out is written only if norms[i] <= limits[i].
 template <class T>
-__device__ void invertSmall(int64_t size, const T* const* in, T* const* out, const double* dampings, const double* scales,
-                            const double* limits, double* norms) {
+__device__ void invertSmall(int64_t size, const T* const* in, T* const* out, const double* dampings,
+                            const double* scales, const double* limits, double* norms) {
   __shared__ T a[smallThreads][smallThreads + 1];
   __shared__ T pivots[smallThreads];
   const int64_t matrix = blockIdx.x;
