@@ -28,7 +28,12 @@ std::unique_ptr<Context> Context::open(int ordinal, std::string& reason) {
 
 DeviceStatus Context::start(int ordinal) {
   const Driver& driver = libraries.driver;
-  int device = 0;
+  int device = 0, count = 0;
+  NATGRAD_TRY(checkDriver("cuDeviceGetCount", driver.cuDeviceGetCount(&count)));
+  if (ordinal >= count) {
+    reason = "there is no CUDA device " + std::to_string(ordinal) + ", but " + std::to_string(count);
+    return DeviceStatus::lost;
+  }
   NATGRAD_TRY(checkDriver("cuDeviceGet", driver.cuDeviceGet(&device, ordinal)));
   // cuBLAS and cuSOLVER work in the primary context, and TensorFlow too.
   NATGRAD_TRY(checkDriver("cuDevicePrimaryCtxRetain", driver.cuDevicePrimaryCtxRetain(&context_, device)));

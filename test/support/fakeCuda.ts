@@ -37,6 +37,7 @@ function outcome(
   const text = execFileSync(process.execPath, ['--expose-gc', program, task, JSON.stringify(argument)], {
     env: all,
     encoding: 'utf8',
+    maxBuffer: 2 ** 28,
   });
   return JSON.parse(text) as { result?: unknown; error?: Failure };
 }
