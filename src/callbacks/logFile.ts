@@ -34,15 +34,16 @@ export function formatOf(file: string): LogFormat | undefined {
  */
 export function logFile(file: string, format: LogFormat, columns: string[], from?: number): LogFile {
   const header = format === 'csv' ? csvLine(columns) : '';
-  const kept = from === undefined ? '' : rowsUpTo(file, format, columns, from);
   try {
     fs.mkdirSync(path.dirname(file), { recursive: true });
-    fs.writeFileSync(file, kept === '' ? header : kept);
+    const written = from !== undefined && fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : null;
+    const kept = written === null ? '' : rowsUpTo(from!, file, written, header);
+    if (kept === '' || kept !== written) replace(file, kept === '' ? header : kept);
   } catch (cause) {
-    const reason = (cause as Error).message;
+    if (cause instanceof NatgradError) throw cause;
     throw new NatgradError(
       'ERR_NATGRAD_ARGUMENT',
-      `the log ${file} cannot be written: ${reason}; choose another file.`,
+      `the log ${file} cannot be written: ${(cause as Error).message}; choose another file.`,
       { cause },
     );
   }
@@ -50,23 +51,43 @@ export function logFile(file: string, format: LogFormat, columns: string[], from
   return { write: (row) => fs.appendFileSync(file, line(row)) };
 }
 
-/** The lines of the file, without those that a run which was killed has left unfinished or that are of later steps. */
-function rowsUpTo(file: string, format: LogFormat, columns: string[], step: number): string {
-  if (!fs.existsSync(file)) return '';
-  const text = fs.readFileSync(file, 'utf8');
-  const lines = text.slice(0, text.lastIndexOf('\n') + 1).split(/(?<=\n)/);
-  if (format === 'jsonLines') {
-    return lines.filter((line) => (JSON.parse(line) as { step: number }).step <= step).join('');
-  }
-  const [header = '', ...rows] = lines;
-  if (header !== '' && header !== csvLine(columns)) {
+/** At once, so that a run that is killed here does not lose the log of the one before. */
+function replace(file: string, content: string): void {
+  const beside = `${file}.tmp`;
+  fs.writeFileSync(beside, content);
+  fs.renameSync(beside, file);
+}
+
+/**
+ * The lines of a table up to a step, without one that a run which was killed has left unfinished.
+ *
+ * @param header of CSV; empty for lines of JSON
+ */
+function rowsUpTo(step: number, file: string, text: string, header: string): string {
+  const lines: string[] = text.slice(0, text.lastIndexOf('\n') + 1).match(/.*\n/g) ?? [];
+  if (lines.length === 0) return '';
+  if (header !== '' && lines[0] !== header) {
     throw new NatgradError(
       'ERR_NATGRAD_ARGUMENT',
-      `the log ${file} has other columns (${header.trim()}) than this training (${columns.join()}); choose another file.`,
+      `the log ${file} has other columns (${lines[0].trim()}) than this training (${header.trim()}); choose another file.`,
     );
   }
-  const position = columns.indexOf('step');
-  return header + rows.filter((line) => Number(line.split(',')[position]) <= step).join('');
+  const rows = header === '' ? lines : lines.slice(1);
+  const kept = rows.filter((line) => stepOf(line, file, header) <= step);
+  return [...(header === '' ? [] : [header]), ...kept].join('');
+}
+
+function stepOf(line: string, file: string, header: string): number {
+  try {
+    if (header === '') return (JSON.parse(line) as { step: number }).step;
+    return Number(line.split(',')[header.trim().split(',').indexOf('step')]);
+  } catch (cause) {
+    throw new NatgradError(
+      'ERR_NATGRAD_ARGUMENT',
+      `the log ${file} holds a line that is no JSON; choose another file.`,
+      { cause },
+    );
+  }
 }
 
 /** RFC 4180, but for the ends of lines. */

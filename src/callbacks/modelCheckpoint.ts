@@ -1,5 +1,3 @@
-import * as path from 'node:path';
-
 import type * as tf from '@tensorflow/tfjs';
 
 import { count, oneOf } from '../curvature/optionChecks';
@@ -70,7 +68,7 @@ class ModelCheckpoint extends TrainingCallback {
   private async save(checkpoint: CheckpointMoment): Promise<void> {
     const { path: location, includeOptimizer = true } = this.config;
     const folder = typeof location === 'string' ? location : location(checkpoint);
-    await saveModel(this.model, path.resolve(folder), { includeOptimizer, metadata: { checkpoint } });
+    await saveModel(this.model, folder, { includeOptimizer, metadata: { checkpoint } });
   }
 }
 
@@ -92,9 +90,7 @@ export function modelCheckpoint(config: ModelCheckpointConfig): tf.Callback {
   requireOptions('modelCheckpoint', config, {
     monitor: monitorChecks.monitor,
     mode: monitorChecks.mode,
-    path: (value, name) => {
-      if (typeof value !== 'function') text(value, name);
-    },
+    path: requirePath,
     saveBestOnly: oneOf(true, false),
     baseline: (value, name) => {
       if (Number.isFinite(value)) return;
@@ -104,8 +100,8 @@ export function modelCheckpoint(config: ModelCheckpointConfig): tf.Callback {
     everyEpochs: count,
     everySteps: count,
   });
-  const { path: location, saveBestOnly = false, everySteps, everyEpochs } = config;
-  text(typeof location === 'function' ? 'given' : location, 'modelCheckpoint.path');
+  const { saveBestOnly = false, everySteps, everyEpochs } = config;
+  requirePath(config.path, 'modelCheckpoint.path');
   if (everySteps !== undefined && everyEpochs !== undefined) refuse('everyEpochs', 'with everySteps');
   if (everySteps !== undefined && saveBestOnly)
     refuse('everySteps', 'with saveBestOnly, which compares epochs');
@@ -114,6 +110,10 @@ export function modelCheckpoint(config: ModelCheckpointConfig): tf.Callback {
     if (useless !== undefined) refuse(useless, 'without saveBestOnly: true');
   }
   return new ModelCheckpoint(config);
+}
+
+function requirePath(value: unknown, name: string): void {
+  if (typeof value !== 'function') text(value, name);
 }
 
 function refuse(option: string, where: string): never {

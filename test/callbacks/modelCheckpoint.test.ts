@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import * as tf from '@tensorflow/tfjs';
 
@@ -82,6 +83,11 @@ describe('modelCheckpoint', () => {
     await endEpochs(modelCheckpoint({ path, saveBestOnly: true, ...config }), compiled('sgd'), logs);
     expect(epochs).toEqual(saved);
     expect(momentOf(await load()).epoch).toBe(saved.at(-1));
+  });
+
+  it('takes the URL of a folder', async () => {
+    await fit(compiled('sgd'), modelCheckpoint({ path: pathToFileURL(folder).href }));
+    expect(momentOf(await load())).toMatchObject({ epoch: 1, step: 3 });
   });
 
   it('leaves the optimizer out on request', async () => {

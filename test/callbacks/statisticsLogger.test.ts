@@ -131,9 +131,17 @@ describe('statisticsLogger', () => {
     expect(readFileSync(path, 'utf8')).toBe(before);
   });
 
+  it('leaves alone what is no table of JSON', async () => {
+    writeFileSync(file('log.jsonl'), 'my notes\n');
+    const training = fit(compiled('sgd'), statisticsLogger({ path: file('log.jsonl'), append: true }));
+    await expect(training).rejects.toThrow(/holds a line that is no JSON; choose another file/);
+    expect(lines('log.jsonl')).toEqual(['my notes']);
+  });
+
   it('makes the folder, and says so if it cannot', async () => {
     await fit(compiled('sgd'), statisticsLogger({ path: file('a/b/log.csv') }));
     expect(table('a/b/log.csv')).toHaveLength(3);
+    expect(readdirSync(file('a/b'))).toEqual(['log.csv']);
     writeFileSync(file('c'), '');
     const training = fit(compiled('sgd'), statisticsLogger({ path: file('c/log.csv') }));
     await expect(training).rejects.toThrow(/log .*c\/log\.csv cannot be written: .*; choose another file/);
