@@ -35,8 +35,6 @@ process.on('beforeExit', () => {
   const next = programs.shift();
   [current, output] = [next ? next[0] : '', ''];
   if (!next) return;
-  // Each program finds tfjs as a process of its own would, without the variables of the one before.
-  tf.disposeVariables();
   // The package refers to itself by name, as a user's program does.
   const require = createRequire(join(process.cwd(), 'program.js'));
   new Function('require', next[1])(require);
