@@ -28,6 +28,13 @@ export function engine(): Engine {
   return tf.engine() as unknown as Engine;
 }
 
+/** Another tensor on the same data. Unlike a clone it runs no kernel, which copies the data on some backends and is seen by the tape. */
+export function share(tensor: tf.Tensor): tf.Tensor {
+  const { dataId, shape, dtype } = tensor;
+  tf.backend().incRef(dataId);
+  return tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype });
+}
+
 /** Runs `work` without recording what it does on the tape in progress. */
 export function untaped<T>(work: () => T): T {
   const { state } = engine();

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { NatgradError } from '../errors';
 import { requireVariables } from '../host/check';
 import { Attributes } from './attributes';
-import { apart, engine, untaped } from './engine';
+import { apart, engine, share, untaped } from './engine';
 import { countExamples } from './examples';
 import { gradientFailure } from './failure';
 import { linkLayers } from './feeders';
@@ -153,7 +153,7 @@ class Session {
         readable(tensor, this.tape) ?? this.observations.find((observed) => observed.tensor === tensor)?.copy,
       nonlinearities: (use) =>
         nonlinearitiesOf(use, heads, graph, this.attributes).map(({ values, ...rest }) =>
-          values ? { ...rest, values: untaped(() => this.keep(values.clone())) } : rest,
+          values ? { ...rest, values: this.keep(share(values)) } : rest,
         ),
       backward: (seeds, targets) => {
         this.requireTape('backward');
@@ -175,19 +175,17 @@ class Session {
     );
   }
 
-  /** tfjs disposes what is saved on the tape after its backward pass; copies (which share the data) outlive that. */
+  /** tfjs disposes what is saved on the tape after its backward pass; tensors that share the data outlive that. */
   keepActivations(): void {
-    untaped(() => {
-      for (const { uses } of this.recording.layers) {
-        for (const use of uses) {
-          if (use.activation) use.activation = this.keep(use.activation.clone());
-          if (!use.rational) continue;
-          for (const name of ['numerator', 'denominator'] as const) {
-            use.rational[name] = this.keep(use.rational[name].clone());
-          }
+    for (const { uses } of this.recording.layers) {
+      for (const use of uses) {
+        if (use.activation) use.activation = this.keep(share(use.activation));
+        if (!use.rational) continue;
+        for (const name of ['numerator', 'denominator'] as const) {
+          use.rational[name] = this.keep(share(use.rational[name]));
         }
       }
-    });
+    }
   }
 
   /** Lets an error in tfjs's backward pass say which node it came from. */
