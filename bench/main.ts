@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
+import { gpuCommand, type GpuFlags } from './gpu/gpuCommand';
 import { linalgCommand, suiteNames, type LinalgFlags } from './linalg/linalgCommand';
 import { stepCommand, variantNames, type StepFlags } from './step/stepCommand';
 
@@ -45,6 +46,14 @@ program
   .option('--quick', 'fewer rounds, to see whether it works')
   .option('--json', 'print one line of JSON last')
   .action(async (flags: StepFlags) => stepCommand(flags));
+
+program
+  .command('gpu')
+  .description('the linear algebra and a training step on a CUDA device against the processor')
+  .option('--sizes <list>', 'matrix sizes', sizes)
+  .option('--quick', 'tiny sizes and few rounds, to see whether it works')
+  .option('--json', 'print one line of JSON last')
+  .action(async (flags: GpuFlags) => gpuCommand(flags));
 
 program.parseAsync().catch((error: unknown) => {
   if (error instanceof CommanderError) {
