@@ -33,7 +33,9 @@ say "build"
 mkdir -p build
 gpu=ON
 $fake && gpu=OFF
-cmake -S . -B $build -DNATGRAD_TESTS=ON -DNATGRAD_GPU=$gpu -DNATGRAD_GPU_BENCH=ON ${OPENBLAS:+-DNATGRAD_OPENBLAS="$OPENBLAS"} > $build.log
+# The compiler of that machine may know warnings that ours does not.
+cmake -S . -B $build -DNATGRAD_TESTS=ON -DNATGRAD_GPU=$gpu -DNATGRAD_GPU_BENCH=ON -DNATGRAD_WARNINGS_ARE_ERRORS=OFF \
+  ${OPENBLAS:+-DNATGRAD_OPENBLAS="$OPENBLAS"} > $build.log
 cmake --build $build --parallel "$(nproc)" >> $build.log 2>&1 || { tail -n 40 $build.log; exit 1; }
 plugin=$PWD/$build/natgrad-cuda.so
 

@@ -35,7 +35,10 @@ class OpenDevice {
   explicit OpenDevice(Precision precision = Precision::fp32) {
     char reason[256] = "";
     context_ = cudaPlugin().open(0, reason, sizeof reason);
-    CHECK_THAT(context_ != nullptr, reason);
+    if (context_ == nullptr) {
+      std::printf("no CUDA device: %s\n", reason);
+      std::exit(1);
+    }
     device_ = std::make_unique<Device>(cudaPlugin().backend, context_, precision);
   }
   ~OpenDevice() {
