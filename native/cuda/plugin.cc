@@ -75,7 +75,9 @@ std::string search(CudaProbe& probe) {
   std::string missing = libraries.openDriver();
   if (missing.empty() && driver.cuDriverGetVersion(&probe.driverVersion) != cudaSuccess) probe.driverVersion = 0;
   describe(libraries.driverLibrary,
-           std::to_string(probe.driverVersion / 1000) + "." + std::to_string(probe.driverVersion % 1000 / 10),
+           probe.driverVersion == 0
+               ? std::string()
+               : std::to_string(probe.driverVersion / 1000) + "." + std::to_string(probe.driverVersion % 1000 / 10),
            probe.driver);
   if (!missing.empty()) return missing;
   int count = 0;

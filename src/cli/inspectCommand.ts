@@ -1,4 +1,6 @@
 import { TensorFlowOp } from '../host/tensorflowOp';
+import { inspectCuda, type CudaInspection } from '../linalg/cuda';
+import { whoHasTheRest } from '../linalg/deviceRoom';
 import { loadAddon } from '../linalg/loader';
 import { glibcVersion, platformName } from '../linalg/platform';
 import { backendNames, isInstalled, selectBackend, type BackendName } from './backend';
@@ -21,7 +23,8 @@ export interface Inspection {
   } | null;
   /** Why there is no addon. */
   addonProblem: string | null;
-  cuda: { available: false; reason: string };
+  /** What there is for the CUDA back end; `reason` says why it cannot be used, and is empty if it can. */
+  cuda: CudaInspection;
   tfjs: string | null;
   /** By name: 'works', 'not installed', or why it does not start. */
   backends: Record<BackendName, string>;
@@ -40,7 +43,7 @@ export async function inspect(): Promise<Inspection> {
     libc: glibc === undefined ? null : `glibc ${glibc}`,
     addon: loaded.addon === undefined ? null : { path: loaded.path, ...loaded.addon.info() },
     addonProblem: loaded.addon === undefined ? loaded.help : null,
-    cuda: { available: false, reason: `this version has no CUDA back end; ${cudaDriver()}` },
+    cuda: inspectCuda(),
     tfjs: packageVersion('@tensorflow/tfjs') ?? null,
     backends,
   };
@@ -63,16 +66,21 @@ async function backendVerdict(name: BackendName): Promise<string> {
   }
 }
 
-/** Asks the dynamic linker for the driver library: it is no Node addon, so both answers are errors, but different ones. */
-function cudaDriver(): string {
-  const library = process.platform === 'win32' ? 'nvcuda.dll' : 'libcuda.so.1';
-  try {
-    process.dlopen({ exports: {} }, library);
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    if (!message.includes('self-register')) return `no CUDA driver either (${message.split('\n')[0]})`;
-  }
-  return `a CUDA driver (${library}) is installed but not used`;
+/** Back end, driver, libraries and devices, one to a line, or why there is none. */
+function describeCuda({ reason, plugin, driver, libraries, devices }: CudaInspection): string {
+  const lines = [
+    ...(reason === '' ? [] : [`not available: ${reason}`]),
+    ...(driver === '' ? [] : [`driver for CUDA up to ${driver}`]),
+    ...libraries.map(({ name, version, path }) => `${`${name} ${version}`.trimEnd()}: ${path}`),
+    ...devices.map(({ name, computeCapability, freeBytes, totalBytes }, i) => {
+      const [free, total] = [freeBytes, totalBytes].map((bytes) => (bytes / 2 ** 30).toFixed(1));
+      return `device ${i}: ${name}, compute capability ${computeCapability}, ${free} of ${total} GiB free`;
+    }),
+    ...(reason === '' ? [`back end: ${plugin}`] : []),
+  ];
+  const isCrowded =
+    devices.length > 0 && devices.every((device) => device.freeBytes < device.totalBytes / 10);
+  return [...lines, ...(isCrowded ? [`hardly any memory is free${whoHasTheRest()}`] : [])].join('\n');
 }
 
 function describe(found: Inspection): string {
@@ -87,7 +95,7 @@ function describe(found: Inspection): string {
           ['BLAS', `${addon.blas}; kernels for ${addon.core}`],
           ['threads', `${addon.threads} of ${addon.processors} processors`],
         ] as [string, string][])),
-    ['CUDA', found.cuda.reason],
+    ['CUDA', describeCuda(found.cuda)],
     ['tfjs', found.tfjs ?? 'not installed'],
     ...Object.entries(found.backends).map(([name, verdict]): [string, string] => [`  ${name}`, verdict]),
   ];

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { isInstalled } from '../../src/cli/backend';
 import type { Inspection } from '../../src/cli/inspectCommand';
+import { describeWithCuda, fakeLibraries } from '../support/fakeCuda';
 import { lastJson, natgrad, withFolder } from './helpers';
 
 interface RunAsJson {
@@ -187,16 +188,28 @@ describe('natgrad, given something it cannot do,', () => {
   });
 });
 
+describeWithCuda('natgrad inspect with a CUDA device', () => {
+  it('tells driver, libraries, device and free memory', () => {
+    const { stdout } = natgrad(['inspect'], { LD_LIBRARY_PATH: fakeLibraries });
+    expect(stdout).toMatch(
+      /^CUDA +driver for CUDA up to 13\.0\n +libcuda\.so\.1 13\.0: .*\n +libcublas\.so\.13 13: .*\n +libcusolver\.so\.12 12\.0\.0: /m,
+    );
+    expect(stdout).toMatch(/^ +device 0: Fake GPU, compute capability 9\.0, 2\.0 of 2\.0 GiB free$/m);
+  });
+
+  it('tells why a device cannot be used', () => {
+    const { stdout } = natgrad(['inspect'], { LD_LIBRARY_PATH: fakeLibraries, FAKE_CUDA_DEVICES: '0' });
+    expect(stdout).toMatch(/^CUDA +not available: .*no CUDA-capable device is detected/m);
+  });
+});
+
 describe('natgrad inspect', () => {
   it('says as JSON what runs here', () => {
     const found = lastJson<Inspection>(natgrad(['inspect', '--json']));
     expect(found.node).toBe(process.versions.node);
     expect(found.platform).toContain(process.arch);
     expect(found.backends).toMatchObject({ cpu: 'works', wasm: 'works' });
-    expect(found.cuda).toMatchObject({
-      available: false,
-      reason: expect.stringContaining('no CUDA back end') as string,
-    });
+    expect(found.cuda).toMatchObject({ reason: expect.any(String) as string });
     if (found.addon === null) expect(found.addonProblem).toMatch(/could not be loaded/);
     else expect(existsSync(found.addon.path)).toBe(true);
   });
