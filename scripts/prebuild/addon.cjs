@@ -8,10 +8,13 @@ const { builtFiles, cmakeAddon, replaceFile } = require('../cmake-addon.cjs');
 const { run } = require('./command.cjs');
 const { outputFolder, workFolder } = require('./targets.cjs');
 
-/** Builds natgrad.node with the archive of OpenBLAS and LAPACK inside; `strip` removes what only a debugger reads. */
-function buildAddon(name, { archive, variables = {}, args = [], strip }) {
+/**
+ * Builds natgrad.node in a folder, which belongs to one compiler, with the archive of OpenBLAS and LAPACK inside; `strip` is the command
+ * that removes what only a debugger reads.
+ */
+function buildAddon(name, { folder, archive, variables = {}, args = [], strip }) {
   const built = cmakeAddon({
-    work: path.join(workFolder, name, 'cmake'),
+    work: path.join(workFolder, name, folder),
     variables: { NATGRAD_OPENBLAS: archive, ...variables },
     args,
   });

@@ -1,11 +1,12 @@
 'use strict';
 
-// Builds prebuilds/<platform>/natgrad.node, which the loader prefers to a local build and the package ships.
+// Builds prebuilds/<platform>/natgrad.node, which the package ships and the loader takes where nothing was built.
 //   npm run build:prebuild                            the platform of this machine, on Debian or Ubuntu
 //   npm run build:prebuild -- linux-x64 linux-arm64   named platforms, cross-compiled where need be
-//   npm run build:prebuild -- --openblas FILE         this machine's platform with its own compiler and that static OpenBLAS (macOS, musl, Windows)
+//   npm run build:prebuild -- --openblas FILE         this machine's platform with its own compiler and that static OpenBLAS (macOS, musl)
 
 const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
 
@@ -32,11 +33,14 @@ function requireTools(commands) {
     );
 }
 
-/** What is shown of a finished binary, or why it must not be shipped. */
-function check(name, file, triple) {
-  const report = inspect(file, triple);
+/** Shows what a finished binary needs; one that must not be shipped is removed. */
+function check(name, file, prefix) {
+  const report = inspect(file, prefix);
   const found = problems(report);
-  if (found.length > 0) throw new PrebuildError(`${file} is not fit to be shipped:\n${found.join('\n')}`);
+  if (found.length > 0) {
+    fs.rmSync(file);
+    throw new PrebuildError(`the binary for ${name} is not fit to be shipped:\n${found.join('\n')}`);
+  }
   const versions = Object.entries(report.newest).map(([library, version]) => `${library} ${version}`);
   say(
     `${name}: ${(report.bytes / 1e6).toFixed(1)} MB; needs ${versions.join(', ')}; ${report.needed.join(' ')}`,
@@ -58,15 +62,21 @@ function prebuildOnDebian(name) {
   requireTools(['apt-get', 'dpkg-source', 'make', `${target.triple}-gcc`, `${target.triple}-g++`, 'gcc']);
   const compilers = sysroot(name, target);
   const archive = openblas(name, target, compilers);
-  const file = buildAddon(name, { archive, ...toolchain(compilers, target, name.split('-')[1]) });
-  check(name, file, target.triple);
+  const file = buildAddon(name, {
+    folder: 'cmake',
+    archive,
+    ...toolchain(compilers, target, name.split('-')[1]),
+  });
+  check(name, file, `${target.triple}-`);
   tryOut(name, file);
 }
 
 function prebuildHere(archive) {
   const name = thisPlatform();
   const strip = process.platform === 'darwin' ? ['strip', '-x'] : ['strip', '--strip-unneeded'];
-  tryOut(name, buildAddon(name, { archive: path.resolve(archive), strip }));
+  const file = buildAddon(name, { folder: 'cmake-here', archive: path.resolve(archive), strip });
+  if (process.platform === 'linux') check(name, file, '');
+  tryOut(name, file);
 }
 
 function main() {

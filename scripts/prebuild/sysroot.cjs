@@ -6,13 +6,13 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-const { say } = require('./command.cjs');
+const { run, say } = require('./command.cjs');
 const { debian } = require('./debian.cjs');
 const { addMathStub } = require('./mathStub.cjs');
 const { sysrootSuite, workFolder } = require('./targets.cjs');
 
 /** The C++ headers are of that Debian too: newer ones call functions that its library lacks. */
-const gcc = 10;
+const gcc = '10';
 const packages = ['libc6', 'libc6-dev', 'linux-libc-dev', 'libgcc-s1', 'libstdc++6', `libstdc++-${gcc}-dev`];
 
 function* linksUnder(folder) {
@@ -45,18 +45,19 @@ function writeCompiler(file, command, options) {
   fs.writeFileSync(file, `#!/bin/sh\nexec ${[command, ...options].join(' ')} "$@"\n`, { mode: 0o755 });
 }
 
+/** Cross compilers would look into folders of their own first, so that they are told every folder. */
 function writeCompilers({ folder, cc, cxx }, triple) {
   const libraries = path.join(folder, 'usr', 'lib', triple);
   const headers = path.join(folder, 'usr', 'include');
-  const include = (...names) => `-isystem ${path.join(headers, ...names)}`;
-  const common = [`--sysroot=${folder}`, `-B${libraries}`, `-L${libraries}`];
-  writeCompiler(cc, `${triple}-gcc`, [...common, include(triple)]);
+  const common = [`--sysroot=${folder}`, `-B${libraries}`, `-L${libraries}`, '-nostdinc'];
+  const ownHeaders = run(`${triple}-gcc`, ['-print-file-name=include']).trim();
+  const cFolders = [ownHeaders, path.join(headers, triple), headers];
+  const cxxFolders = [path.join(headers, 'c++', gcc), path.join(headers, triple, 'c++', gcc)];
+  const include = (folders) => folders.map((name) => `-isystem ${name}`);
+  writeCompiler(cc, `${triple}-gcc`, [...common, ...include(cFolders)]);
   writeCompiler(cxx, `${triple}-g++`, [
     ...common,
-    '-nostdinc++',
-    include('c++', gcc.toString()),
-    include(triple, 'c++', gcc.toString()),
-    include(triple),
+    ...include([...cxxFolders, ...cFolders]),
     // These headers move an empty std::function by swapping bytes that nobody reads, of which newer compilers warn.
     '-Wno-uninitialized',
     '-Wno-maybe-uninitialized',

@@ -14,6 +14,7 @@ const floors = { GLIBC: '2.28', GLIBCXX: '3.4.25', CXXABI: '1.3.11', GCC: '7.0.0
 const libraries = [
   /^lib(stdc\+\+\.so\.6|gcc_s\.so\.1|m\.so\.6|pthread\.so\.0|dl\.so\.2|c\.so\.6)$/,
   /^ld-linux-(x86-64\.so\.2|aarch64\.so\.1)$/,
+  /^libc\.musl-(x86_64|aarch64)\.so\.1$/,
 ];
 
 /** What Node looks for. Anything more could collide with another library in the same process. */
@@ -32,10 +33,13 @@ function compareVersions(a, b) {
   return 0;
 }
 
-/** Bytes, shared libraries, newest symbol versions, exported symbols, and symbols that no library is named for. */
-function inspect(file, triple) {
+/**
+ * Bytes, shared libraries, newest symbol versions, exported symbols, and symbols that no library is named for. `prefix` is that of the
+ * tools for the binary's architecture, such as `aarch64-linux-gnu-`.
+ */
+function inspect(file, prefix) {
   const symbols = (which) =>
-    run(`${triple}-nm`, ['--dynamic', '--format=posix', which, file])
+    run(`${prefix}nm`, ['--dynamic', '--format=posix', which, file])
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => line.split(' '));
@@ -46,7 +50,7 @@ function inspect(file, triple) {
     if (version !== undefined && compareVersions(version, newest[library] ?? '0') > 0)
       newest[library] = version;
   }
-  const header = run(`${triple}-objdump`, ['--private-headers', file]);
+  const header = run(`${prefix}objdump`, ['--private-headers', file]);
   return {
     bytes: fs.statSync(file).size,
     needed: [...header.matchAll(/NEEDED\s+(\S+)/g)].map((match) => match[1]),

@@ -1,6 +1,7 @@
 // A register full of numbers, as GCC and Clang vector types, and the few operations they have no operator for.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #if defined(__x86_64__)
