@@ -56,7 +56,7 @@ function prebuildOnDebian(name) {
   const target = targets[name];
   if (target === undefined)
     throw new PrebuildError(
-      `there is no recipe for ${name} on Debian, only for ${Object.keys(targets).join(', ')}; on that platform itself: ` +
+      `Debian can build for ${Object.keys(targets).join(', ')}, not for ${name} (for musl it has no C++ library); on that platform itself: ` +
         'npm run build:prebuild -- --openblas path/to/libopenblas.a (docs/building.md)',
     );
   requireTools(['apt-get', 'dpkg-source', 'make', `${target.triple}-gcc`, `${target.triple}-g++`, 'gcc']);
