@@ -10,7 +10,7 @@ const { outputFolder, workFolder } = require('./targets.cjs');
 
 /**
  * Builds natgrad.node in a folder, which belongs to one compiler, with the archive of OpenBLAS and LAPACK inside; `strip` is the command
- * that removes what only a debugger reads.
+ * that removes what only a debugger reads. Returns the addon and after it the plugins that go with it.
  */
 function buildAddon(name, { folder, archive, variables = {}, args = [], strip }) {
   const built = cmakeAddon({
@@ -18,12 +18,12 @@ function buildAddon(name, { folder, archive, variables = {}, args = [], strip })
     variables: { NATGRAD_OPENBLAS: archive, ...variables },
     args,
   });
-  for (const file of builtFiles(built)) {
+  return builtFiles(built).map((file) => {
     const target = path.join(outputFolder(name), file);
     replaceFile(path.join(built, file), target);
     run(strip[0], [...strip.slice(1), target]);
-  }
-  return path.join(outputFolder(name), 'natgrad.node');
+    return target;
+  });
 }
 
 /** CMake variables and cmake-js arguments that make the compilers of a sysroot build for its architecture. */

@@ -16,7 +16,7 @@ const { PrebuildError, run, say } = require('./command.cjs');
 const { openblas } = require('./openblas.cjs');
 const { sysroot } = require('./sysroot.cjs');
 const { root, targets } = require('./targets.cjs');
-const { inspect, problems } = require('./verify.cjs');
+const { inspect, problems, unmetNeeds } = require('./verify.cjs');
 
 /** The folder's name under prebuilds/: the same rule as the loader's. */
 function thisPlatform() {
@@ -33,18 +33,20 @@ function requireTools(commands) {
     );
 }
 
-/** Shows what a finished binary needs; one that must not be shipped is removed. */
-function check(name, file, prefix) {
-  const report = inspect(file, prefix);
-  const found = problems(report);
-  if (found.length > 0) {
-    fs.rmSync(file);
-    throw new PrebuildError(`the binary for ${name} is not fit to be shipped:\n${found.join('\n')}`);
+/** Shows what finished binaries need; where one must not be shipped, all are removed. */
+function check(name, [addon, ...plugins], prefix) {
+  for (const file of [addon, ...plugins]) {
+    const report = inspect(file, prefix);
+    const found = file === addon ? problems(report) : unmetNeeds(report);
+    if (found.length > 0) {
+      for (const built of [addon, ...plugins]) fs.rmSync(built);
+      throw new PrebuildError(`${path.relative(root, file)} is not fit to be shipped:\n${found.join('\n')}`);
+    }
+    const versions = Object.entries(report.newest).map(([library, version]) => `${library} ${version}`);
+    say(
+      `${name}: ${path.basename(file)}, ${(report.bytes / 1e6).toFixed(1)} MB; needs ${versions.join(', ')}; ${report.needed.join(' ')}`,
+    );
   }
-  const versions = Object.entries(report.newest).map(([library, version]) => `${library} ${version}`);
-  say(
-    `${name}: ${(report.bytes / 1e6).toFixed(1)} MB; needs ${versions.join(', ')}; ${report.needed.join(' ')}`,
-  );
 }
 
 /** Loads the binary in a process of its own, as far as this machine can. */
@@ -62,21 +64,21 @@ function prebuildOnDebian(name) {
   requireTools(['apt-get', 'dpkg-source', 'make', `${target.triple}-gcc`, `${target.triple}-g++`, 'gcc']);
   const compilers = sysroot(name, target);
   const archive = openblas(name, target, compilers);
-  const file = buildAddon(name, {
+  const files = buildAddon(name, {
     folder: 'cmake',
     archive,
     ...toolchain(compilers, target, name.split('-')[1]),
   });
-  check(name, file, `${target.triple}-`);
-  tryOut(name, file);
+  check(name, files, `${target.triple}-`);
+  tryOut(name, files[0]);
 }
 
 function prebuildHere(archive) {
   const name = thisPlatform();
   const strip = process.platform === 'darwin' ? ['strip', '-x'] : ['strip', '--strip-unneeded'];
-  const file = buildAddon(name, { folder: 'cmake-here', archive: path.resolve(archive), strip });
-  if (process.platform === 'linux') check(name, file, '');
-  tryOut(name, file);
+  const files = buildAddon(name, { folder: 'cmake-here', archive: path.resolve(archive), strip });
+  if (process.platform === 'linux') check(name, files, '');
+  tryOut(name, files[0]);
 }
 
 function main() {

@@ -62,8 +62,8 @@ function inspect(file, prefix) {
   };
 }
 
-/** One line per promise that the binary breaks; empty if there is none. */
-function problems(report) {
+/** One line per thing that the binary needs and that machines may lack; empty if there is none. */
+function unmetNeeds(report) {
   const found = [];
   for (const [library, version] of Object.entries(report.newest)) {
     if (floors[library] === undefined) found.push(`it needs ${library}_${version}, of a library of its own`);
@@ -75,12 +75,20 @@ function problems(report) {
   for (const name of report.needed)
     if (!libraries.some((pattern) => pattern.test(name)))
       found.push(`it needs ${name}, which machines may lack`);
-  for (const name of exported) if (!report.exported.includes(name)) found.push(`it does not export ${name}`);
-  for (const name of report.exported)
-    if (!exported.includes(name)) found.push(`it exports ${name}, which other libraries might find`);
   for (const name of report.unknown) found.push(`it needs ${name}, which is nowhere`);
   if (report.bytes > largest) found.push(`it has ${report.bytes} bytes; the limit is ${largest}`);
   return found;
 }
 
-module.exports = { compareVersions, floors, inspect, problems };
+/** The same for an addon, which Node must find its way into, and nobody else. */
+function problems(report) {
+  return [
+    ...unmetNeeds(report),
+    ...exported.filter((name) => !report.exported.includes(name)).map((name) => `it does not export ${name}`),
+    ...report.exported
+      .filter((name) => !exported.includes(name))
+      .map((name) => `it exports ${name}, which other libraries might find`),
+  ];
+}
+
+module.exports = { compareVersions, floors, inspect, problems, unmetNeeds };
