@@ -12,8 +12,10 @@ import type { LayerBlock } from './statistics';
 interface Kept {
   rows: RowGradient;
   variables: tf.Variable[];
-  /** Ids of the gradient tensors that are this product, one per variable. */
-  gradients: (number | undefined)[];
+  /** Ids of the gradient tensors that are this product, one per variable; null until they are known, and once they are other ones. */
+  gradients: (number | undefined)[] | null;
+  /** Whether the rows are those of the gradients that are claimed next. */
+  fresh: boolean;
 }
 
 export class RowGradients {
@@ -46,21 +48,25 @@ export class RowGradients {
       const data = this.room(block, 'outputGradients', rows * outputSize);
       data.set(host.read(gradient));
       const outputGradients = { data, rows, columns: outputSize };
-      this.kept.set(block, { rows: { inputs, outputGradients }, variables, gradients: [] });
+      this.kept.set(block, { rows: { inputs, outputGradients }, variables, gradients: null, fresh: true });
     }
   }
 
-  /** Says which tensors are the gradients of the loss that rows were kept of. */
+  /**
+   * Says which tensors are the gradients of the loss that rows were kept of. Rows that were not kept anew since the last time, as a batch of
+   * more rows is not worth it, belong to other gradients than these.
+   */
   claim(gradients: tf.NamedTensorMap): void {
     for (const kept of this.kept.values()) {
-      kept.gradients = kept.variables.map(({ name }) => gradients[name]?.id);
+      kept.gradients = kept.fresh ? kept.variables.map(({ name }) => gradients[name]?.id) : null;
+      kept.fresh = false;
     }
   }
 
   /** The rows of a block's gradient if it is made of these tensors, which nobody has replaced by others; ids are never given twice. */
   of(block: CurvatureBlock, gradients: readonly (number | undefined)[]): RowGradient | undefined {
     const kept = this.kept.get(block);
-    return kept?.gradients.every((id, i) => id !== undefined && id === gradients[i]) ? kept.rows : undefined;
+    return kept?.gradients?.every((id, i) => id !== undefined && id === gradients[i]) ? kept.rows : undefined;
   }
 
   /** The array of the previous batch if it has the length. */

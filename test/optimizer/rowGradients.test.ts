@@ -23,13 +23,16 @@ interface Variation {
   step?: Minimize;
   /** What is added to the loss. */
   penalty?: (kernel: tf.Tensor) => tf.Scalar;
+  /** How many of the eight examples each step has; default all. */
+  batchSizes?: number[];
   /** How many times the first layer is applied. */
   applications?: number;
   steps?: number;
 }
 
 /** Trains a classifier whose first layer is wider than its batch has rows. */
-function train({ config, step = minimize, penalty, applications = 1, steps = 1 }: Variation): Float32Array[] {
+function train(variation: Variation): Float32Array[] {
+  const { config, step = minimize, penalty, batchSizes, applications = 1, steps = 1 } = variation;
   const uniform = (shape: number[], range: number, seed: number) =>
     tf.randomUniform(shape, -range, range, 'float32', seed);
   const variables = tf.tidy(() => [
@@ -38,19 +41,20 @@ function train({ config, step = minimize, penalty, applications = 1, steps = 1 }
     tf.variable(uniform([200, 3], 0.1, 3)),
   ]);
   const [kernel, bias, last] = variables;
-  const x = uniform([8, 200], 1, 4);
-  const y = tf.tidy(() => tf.oneHot(tf.tensor1d([0, 1, 2, 0, 1, 2, 0, 1], 'int32'), 3).toFloat());
+  const all = uniform([8, 200], 1, 4);
+  const labels = tf.tidy(() => tf.oneHot(tf.tensor1d([0, 1, 2, 0, 1, 2, 0, 1], 'int32'), 3).toFloat());
   const optimizer = kfac({ seed: 5, refresh: 'immediate', ...config });
-  const loss = () => {
-    let hidden: tf.Tensor = x;
+  const loss = (count: number) => {
+    const y = labels.slice(0, count);
+    let hidden: tf.Tensor = all.slice(0, count);
     for (let i = 0; i < applications; i++) hidden = tf.tanh(tf.add(tf.matMul(hidden, kernel), bias));
     const fit = tf.losses.softmaxCrossEntropy<tf.Tensor, tf.Scalar>(y, tf.matMul(hidden, last));
     return penalty ? tf.add<tf.Scalar>(fit, penalty(kernel)) : fit;
   };
-  for (let i = 0; i < steps; i++) step(optimizer, () => tf.tidy(loss));
+  for (let i = 0; i < steps; i++) step(optimizer, () => tf.tidy(() => loss(batchSizes?.[i] ?? 8)));
   const weights = variables.map((variable) => variable.dataSync<'float32'>().slice());
   optimizer.dispose();
-  tf.dispose([variables, x, y]);
+  tf.dispose([variables, all, labels]);
   return weights;
 }
 
@@ -67,6 +71,17 @@ describe.each(backends)('gradients as products of rows on the %s backend', (back
     byRows.mockClear();
     const plain = train({ config: { fisher }, steps, step: minimizeByCopies });
     expect(byRows).not.toHaveBeenCalled();
+    rows.forEach((weights, i) => expect(relativeError(weights, plain[i])).toBeLessThan(1e-5));
+  });
+
+  test('are those of their own batch, where only smaller batches are taken by rows', () => {
+    const isSmall = (rows: number) => rows <= 4;
+    jest.spyOn(KroneckerFactoredBlock.prototype, 'prefersRows').mockImplementation(isSmall);
+    const variation = { batchSizes: [8, 4, 8, 8, 4], steps: 5 };
+    const rows = train(variation);
+    // Two small batches, two layers.
+    expect(byRows).toHaveBeenCalledTimes(4);
+    const plain = train({ ...variation, step: minimizeByCopies });
     rows.forEach((weights, i) => expect(relativeError(weights, plain[i])).toBeLessThan(1e-5));
   });
 
