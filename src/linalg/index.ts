@@ -13,7 +13,7 @@ export { inverse, type InverseOptions } from './inverse';
 export { inverseRoot, type InverseRootOptions } from './inverseRoot';
 export type * from './jobs';
 export type { BackendChoice, CudaChoice } from './backendChoice';
-export type { CudaPrecision } from './addon';
+export type { CudaPrecision, CudaReport } from './addon';
 export { inspectCuda, type CudaInspection } from './cuda';
 export { kernels } from './kernels';
 export {

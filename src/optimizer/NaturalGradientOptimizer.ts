@@ -149,7 +149,9 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     const begin = performance.now();
     try {
       const isDue = this.config.trustRegion === null && this.estimation.due(this.iterations);
-      if (!isDue || !this.canRecord()) return super.computeGradients(f, varList);
+      if (!(isDue || this.estimation.isResuming) || !this.canRecord())
+        return super.computeGradients(f, varList);
+      if (!isDue) return record(f, varList, this.estimation.resume());
       const recorded = record(
         f,
         varList,

@@ -84,6 +84,22 @@ export class CurvatureEstimation {
     return step % this.config.factorUpdatePeriod === 0;
   }
 
+  /** Whether there is a loaded state whose blocks no recording has shown yet. */
+  get isResuming(): boolean {
+    return this.blocks.length === 0 && Object.keys(this.saved).length > 0;
+  }
+
+  /** The hooks that make a recording show the blocks of a loaded state, and change nothing. */
+  resume(): RecordHooks {
+    return {
+      onForward: (recording) => {
+        this.blocksOf(recording);
+        return [];
+      },
+      onBackward: () => {},
+    };
+  }
+
   /** The hooks that make a recording of step `step` update the curvature. */
   hooks(step: number, lambda: number, host: Host): RecordHooks {
     let blocks: LayerBlock[] = [];

@@ -28,6 +28,6 @@ describe('training that is resumed in a new process', () => {
   it.each(Object.keys({ ...presets, radam }))('gives the weights of %s bit for bit', (preset) => {
     const [weights] = whole[preset];
     expect(weights).toMatch(/^[0-9a-f]{192},[0-9a-f]{48},[0-9a-f]{144},[0-9a-f]{24}$/);
-    expect(resumed[preset]).toEqual([weights, weights]);
+    expect(resumed[preset]).toEqual([weights, weights, weights]);
   });
 });

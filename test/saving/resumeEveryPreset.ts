@@ -1,6 +1,6 @@
 // One half of the test that training resumes bit for bit, for every preset. Arguments: `begin` or `resume`, and a folder. Both print the weights
-// that each preset has after 2 x 100 steps, as JSON of hexadecimal: `begin` of a run in one piece, and it saves another one half-way; `resume`
-// of the runs that go on from what was saved, once loaded with its optimizer and once restored into a new one.
+// that each preset has after 2 x 100 steps, as JSON of hexadecimal: `begin` of a run in one piece, and it saves another one half-way and once more
+// where no preset gathers statistics; `resume` of the runs that go on from what was saved, loaded with its optimizer and restored into a new one.
 import { join } from 'node:path';
 
 import * as tf from '@tensorflow/tfjs';
@@ -10,6 +10,8 @@ import * as presets from '../../src/optimizer/presets/index';
 import { classifier, trainSteps, weightsOf } from '../support/classifier';
 
 const half = 100;
+/** Between two steps of any period. */
+const later = half + 3;
 const created: Record<string, () => tf.Optimizer> = {
   ...presets,
   radam: () => radam({ learningRate: 0.01 }),
@@ -33,6 +35,8 @@ async function begin(preset: string, folder: string): Promise<string[]> {
   const interrupted = compiled(preset);
   await trainSteps(interrupted, half);
   await saveModel(interrupted, folder);
+  await trainSteps(interrupted, later - half, half);
+  await saveModel(interrupted, `${folder}-later`);
   return [bits(whole)];
 }
 
@@ -40,9 +44,11 @@ async function resume(preset: string, folder: string): Promise<string[]> {
   const loaded = (await tf.loadLayersModel(fileHandler(folder))) as tf.Sequential;
   const restored = compiled(preset);
   await restoreModel(restored, folder);
-  const runs = [loaded, restored];
-  for (const model of runs) await trainSteps(model, half, half);
-  return runs.map(bits);
+  for (const model of [loaded, restored]) await trainSteps(model, half, half);
+  const between = compiled(preset);
+  await restoreModel(between, `${folder}-later`);
+  await trainSteps(between, 2 * half - later, later);
+  return [loaded, restored, between].map(bits);
 }
 
 async function main(part: string, folder: string): Promise<void> {
