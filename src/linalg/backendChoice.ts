@@ -1,4 +1,4 @@
-import { NatgradError } from '../errors';
+import { NatgradError, shown } from '../errors';
 import type { CudaPrecision } from './addon';
 
 /** A CUDA device as back end. */
@@ -32,17 +32,17 @@ export function requireBackend(choice: unknown): asserts choice is BackendChoice
   if (names.includes(choice)) return;
   if (typeof choice !== 'object' || choice === null || (choice as CudaChoice).name !== 'cuda') {
     refuse(
-      `backend must be 'auto', 'cuda', 'cpu', 'reference' or {name: 'cuda', …}, got ${JSON.stringify(choice)}`,
+      `backend is ${shown(choice)}; use 'auto', 'cuda', 'cpu', 'reference' or {name: 'cuda', precision, device}.`,
     );
   }
   const { precision = 'fp32', device = 0 } = choice as CudaChoice;
   const unknown = Object.keys(choice).find((key) => !['name', 'precision', 'device'].includes(key));
-  if (unknown !== undefined) refuse(`backend.${unknown} is no option; use precision and device`);
+  if (unknown !== undefined) refuse(`backend.${unknown} is no option; use precision and device.`);
   if (!precisions.includes(precision)) {
-    refuse(`backend.precision must be 'fp32', 'tf32' or 'fp64', got ${JSON.stringify(precision)}`);
+    refuse(`backend.precision is ${shown(precision)}; use 'fp32', 'tf32' or 'fp64'.`);
   }
   if (!Number.isSafeInteger(device) || device < 0) {
-    refuse(`backend.device must be an integer from 0 on, got ${String(device)}`);
+    refuse(`backend.device is ${shown(device)}; give an integer from 0 on.`);
   }
 }
 

@@ -22,7 +22,15 @@ export function onTerminal(args: string[], env: NodeJS.ProcessEnv = {}): string 
   const { stdout } = spawnSync('script', ['-qec', `stty cols 100; ${words}`, '/dev/null'], {
     cwd: root,
     encoding: 'utf8',
-    env: { ...process.env, TERM: 'xterm-256color', FORCE_COLOR: undefined, NO_COLOR: undefined, ...env },
+    // Where CI is set, Node takes no terminal for one with colours.
+    env: {
+      ...process.env,
+      TERM: 'xterm-256color',
+      CI: undefined,
+      FORCE_COLOR: undefined,
+      NO_COLOR: undefined,
+      ...env,
+    },
   });
   return stdout;
 }

@@ -289,11 +289,11 @@ describe("backend: 'cuda'", () => {
   });
 
   it.each([
-    [{ name: 'cuda', precision: 'fp16' }, /precision must be 'fp32', 'tf32' or 'fp64'/],
-    [{ name: 'cuda', device: -1 }, /device must be an integer/],
+    [{ name: 'cuda', precision: 'fp16' }, /precision is 'fp16'; use 'fp32', 'tf32' or 'fp64'/],
+    [{ name: 'cuda', device: -1 }, /device is -1; give an integer/],
     [{ name: 'cuda', ordinal: 1 }, /backend\.ordinal is no option/],
-    [{ name: 'gpu' }, /backend must be/],
-    ['gpu', /backend must be/],
+    [{ name: 'gpu' }, /^backend is .+; use 'auto'/],
+    ['gpu', /^backend is .+; use 'auto'/],
   ])('refuses %j', (backend, message) => {
     const create = () => natgrad.kfac({ backend: backend as 'cuda' });
     expect(create).toThrow(errorWithCode('ERR_NATGRAD_ARGUMENT'));

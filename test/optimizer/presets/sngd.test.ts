@@ -109,14 +109,30 @@ describe.each(backends)('sngd on the %s backend of tfjs', (backend) => {
   it('covers convolutions and recurrent kernels, and trains them', async () => {
     if (backend === 'wasm') return; // Plain wasm has no gradient for convolution filters.
     const image = tf.input({ shape: [5, 5, 2] });
-    const features = tf.layers
-      .flatten()
-      .apply(
-        tf.layers.conv2d({ filters: 3, kernelSize: 3, activation: 'relu', name: 'filters' }).apply(image),
-      );
+    const initializer = (seed: number) => tf.initializers.glorotUniform({ seed });
+    const features = tf.layers.flatten().apply(
+      tf.layers
+        .conv2d({
+          filters: 3,
+          kernelSize: 3,
+          activation: 'relu',
+          kernelInitializer: initializer(1),
+          name: 'filters',
+        })
+        .apply(image),
+    );
     const sequence = tf.layers.reshape({ targetShape: [3, 9] }).apply(features);
-    const state = tf.layers.lstm({ units: 4, name: 'memory' }).apply(sequence);
-    const output = tf.layers.dense({ units: 2, activation: 'softmax' }).apply(state) as tf.SymbolicTensor;
+    const state = tf.layers
+      .lstm({
+        units: 4,
+        kernelInitializer: initializer(2),
+        recurrentInitializer: initializer(3),
+        name: 'memory',
+      })
+      .apply(sequence);
+    const output = tf.layers
+      .dense({ units: 2, activation: 'softmax', kernelInitializer: initializer(4) })
+      .apply(state) as tf.SymbolicTensor;
     const model = tf.model({ inputs: image, outputs: output });
     const optimizer = sngd({ learningRate: 0.1, damping: 0.1, factorUpdatePeriod: 1, refreshPeriod: 5 });
     model.compile({ optimizer, loss: 'categoricalCrossentropy' });
