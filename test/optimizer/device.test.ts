@@ -37,6 +37,7 @@ const presets: [string, Create, object][] = [
   ['singd', natgrad.singd, {}],
   ['sngd', natgrad.sngd, {}],
   ['sngd reparametrised', natgrad.sngd, { form: 'reparametrised', momentum: null }],
+  ['sngd with a few columns', natgrad.sngd, { nystrom: { rank: 3 } }],
   ['blockTridiagonal', natgrad.blockTridiagonal, {}],
   ['blockDiagonal', natgrad.blockDiagonal, {}],
   ['exactNaturalGradient', natgrad.exactNaturalGradient, {}],

@@ -243,7 +243,8 @@ export class LocalFisherBlock implements CurvatureBlock {
 
   /** Only matrices: of a diagonal input `install` takes the root itself. */
   resident(): FloatArray[] {
-    if (this.options.diagonalInput) return [];
+    // Columns of A are picked, and what they give is written, by JavaScript.
+    if (this.options.diagonalInput || this.nystrom) return [];
     const functions = [this.current, this.next].flatMap(({ inputRoot, inputInverse, inputBack }) => {
       return this.isReparametrised ? [inputRoot, inputInverse, inputBack] : [inputRoot, inputInverse];
     });
