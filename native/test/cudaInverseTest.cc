@@ -5,18 +5,12 @@
 #include "check.h"
 #include "cudaDevice.h"
 #include "gallery.h"
+#include "inverseRatio.h"
 
 using namespace natgrad;
 using namespace natgrad::test;
 
 namespace {
-
-template <class T>
-struct Inverted {
-  std::vector<T> matrix;
-  std::vector<T> out;
-  Report report;
-};
 
 template <class T>
 Inverted<T> unsolved(const Matrix& a, int64_t n) {
@@ -28,18 +22,6 @@ Inverted<T> invert(const OpenDevice& device, const Matrix& a, int64_t n, double 
   Inverted<T> result = unsolved<T>(a, n);
   result.report = device.run<T>(InverseJob<T>{result.matrix.data(), n, damp<T>(damping), result.out.data()});
   return result;
-}
-
-// |I - A X| / (n |A| |X| eps) in the 1-norm.
-template <class T>
-double inverseRatio(const Inverted<T>& r, int64_t n) {
-  using W = Wider<T>;
-  const std::vector<W> a = widen<W>(r.matrix, n, r.report.damping);
-  const std::vector<W> x(r.out.begin(), r.out.end());
-  std::vector<W> e = product(a, x, n);
-  subtractIdentity(e, n);
-  return static_cast<double>(oneNorm(e, n) / (static_cast<W>(n) * oneNorm(a, n) * oneNorm(x, n)) /
-                             static_cast<W>(roundoff<T>));
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 
 #include "check.h"
 #include "gallery.h"
+#include "inverseRatio.h"
 
 using namespace natgrad;
 using namespace natgrad::test;
@@ -9,29 +10,10 @@ using namespace natgrad::test;
 namespace {
 
 template <class T>
-struct Inverted {
-  std::vector<T> matrix;
-  std::vector<T> out;
-  Report report;
-};
-
-template <class T>
 Inverted<T> invert(const Matrix& a, int64_t n, double damping) {
   Inverted<T> result{lowerOf<T>(a, n), std::vector<T>(static_cast<size_t>(n * n), T(7)), Report()};
   result.report = runOne<T>(InverseJob<T>{result.matrix.data(), n, damp<T>(damping), result.out.data()});
   return result;
-}
-
-// LAPACK's own measure, |I - A X| / (n |A| |X| eps) in the 1-norm, by arithmetic wider than the one under test.
-template <class T>
-double inverseRatio(const Inverted<T>& r, int64_t n) {
-  using W = Wider<T>;
-  const std::vector<W> a = widen<W>(r.matrix, n, r.report.damping);
-  const std::vector<W> x(r.out.begin(), r.out.end());
-  std::vector<W> e = product(a, x, n);
-  subtractIdentity(e, n);
-  return static_cast<double>(oneNorm(e, n) / (static_cast<W>(n) * oneNorm(a, n) * oneNorm(x, n)) /
-                             static_cast<W>(roundoff<T>));
 }
 
 template <class T>

@@ -111,6 +111,11 @@ export function variableSizes({ shapes }: BlockShape): number[] {
   return shapes.map((shape) => shape.reduce((product, length) => product * length, 1));
 }
 
+/** How many elements all variables of a block have. */
+export function parameterCount(shape: BlockShape): number {
+  return variableSizes(shape).reduce((sum, size) => sum + size, 0);
+}
+
 /** One row of `optimizer.summary()`. */
 export interface BlockSummary {
   variables: string;

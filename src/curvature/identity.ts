@@ -1,7 +1,7 @@
 /** The identity in place of the Fisher matrix, for variables that are to take plain gradient steps. Damping does not change it. */
 import type { FloatArray, Job } from '../linalg/jobs';
 import {
-  variableSizes,
+  parameterCount,
   type BlockShape,
   type BlockSummary,
   type CurvatureBlock,
@@ -44,7 +44,7 @@ export class IdentityBlock implements CurvatureBlock {
   }
 
   toDense(): Float64Array {
-    const n = variableSizes(this.shape).reduce((sum, size) => sum + size, 0);
+    const n = parameterCount(this.shape);
     const dense = new Float64Array(n * n);
     for (let i = 0; i < n; i++) dense[i * (n + 1)] = 1;
     return dense;
@@ -65,7 +65,7 @@ export class IdentityBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: '',
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: 0,
       reason: '',
     };

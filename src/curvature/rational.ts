@@ -11,7 +11,7 @@
 import type { FloatArray, RationalLayout, Report } from '../linalg/jobs';
 import type { Layer } from '../tape/types';
 import {
-  variableSizes,
+  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -217,7 +217,7 @@ export class RationalBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: `${groups > 1 ? `${groups} of ` : ''}${this.size} x ${this.size}`,
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: 3 * this.moments.byteLength + 2 * this.vector.byteLength,
       reason: '',
     };

@@ -49,10 +49,8 @@ std::vector<double> Inverses<T, S>::limits(size_t first, size_t last, bool scale
   return limits;
 }
 
-// Small matrices of the precision that is computed in: one kernel from the matrix to the result.
 template <class T, class S>
-void Inverses<T, S>::invertInPlace(Results& results, size_t first, size_t last) {
-  const int64_t count = static_cast<int64_t>(last - first);
+typename Inverses<T, S>::Places Inverses<T, S>::add(Parameters& parameters, size_t first, size_t last) const {
   std::vector<const S*> matrices;
   std::vector<S*> out;
   std::vector<double> dampings, scales;
@@ -63,9 +61,16 @@ void Inverses<T, S>::invertInPlace(Results& results, size_t first, size_t last) 
     dampings.push_back(target.damping);
     scales.push_back(target.info.scale);
   }
+  return {parameters.add(matrices), parameters.add(out), parameters.add(dampings), parameters.add(scales)};
+}
+
+// Small matrices of the precision that is computed in: one kernel from the matrix to the result.
+template <class T, class S>
+void Inverses<T, S>::invertInPlace(Results& results, size_t first, size_t last) {
+  const int64_t count = static_cast<int64_t>(last - first);
   Parameters parameters(queue_);
-  const size_t from = parameters.add(matrices), to = parameters.add(out), damping = parameters.add(dampings);
-  const size_t scale = parameters.add(scales), limit = parameters.add(limits(first, last, false));
+  const auto [from, to, damping, scale] = add(parameters, first, last);
+  const size_t limit = parameters.add(limits(first, last, false));
   parameters.send();
   const Results::Numbers norms = results.reserve(count);
   queue_.call(deviceOperations<S>(queue_.backend()).invertSmall, targets_[order_[first]].size, count,
@@ -83,19 +88,9 @@ void Inverses<T, S>::invertStack(Results& results, size_t first, size_t last) {
   const size_t size = last - first;
   DeviceArray<T> stack(queue_, count * n * n);
   DeviceArray<int32_t> info(queue_, count);
-  std::vector<const S*> matrices;
-  std::vector<S*> out;
-  std::vector<double> dampings, scales;
-  for (size_t i = first; i < last; ++i) {
-    const Target<S>& target = targets_[order_[i]];
-    matrices.push_back(target.matrix);
-    out.push_back(target.out);
-    dampings.push_back(target.damping);
-    scales.push_back(target.info.scale);
-  }
   Parameters parameters(queue_);
-  const size_t from = parameters.add(matrices), to = parameters.add(out), damping = parameters.add(dampings);
-  const size_t scale = parameters.add(scales), limit = parameters.add(limits(first, last, true));
+  const auto [from, to, damping, scale] = add(parameters, first, last);
+  const size_t limit = parameters.add(limits(first, last, true));
   const size_t places = parameters.add(stacked(stack.data(), n, size)),
                sizes = parameters.add(std::vector<int64_t>(size, n));
   const size_t none = parameters.add(std::vector<double>(size, 0.0)),

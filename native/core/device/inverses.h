@@ -20,6 +20,12 @@ class Inverses {
   Attempt attempt(size_t i) const;
 
  private:
+  // Where among the parameters the pointers and numbers of some targets are.
+  struct Places {
+    size_t matrices, out, dampings, scales;
+  };
+
+  Places add(Parameters& parameters, size_t first, size_t last) const;
   void enqueue(Results& results, size_t first, size_t last);
   void invertInPlace(Results& results, size_t first, size_t last);
   void invertStack(Results& results, size_t first, size_t last);

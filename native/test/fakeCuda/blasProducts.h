@@ -76,6 +76,28 @@ struct Gemm {
   int ldc;
   long long strideC;
   int count;
+
+  // With the element type that the pointers are said to have.
+  template <class S>
+  Gemm<S> as() const {
+    return {transposeA,
+            transposeB,
+            m,
+            n,
+            k,
+            static_cast<const S*>(alpha),
+            static_cast<const S*>(a),
+            lda,
+            strideA,
+            static_cast<const S*>(b),
+            ldb,
+            strideB,
+            static_cast<const S*>(beta),
+            static_cast<S*>(c),
+            ldc,
+            strideC,
+            count};
+  }
 };
 
 template <class T>
@@ -178,42 +200,7 @@ int symm(void* handle, int side, int triangle, int m, int n, const T* alpha, con
       });
 }
 
-struct UntypedGemm {
-  int transposeA, transposeB, m, n, k;
-  const void* alpha;
-  const void* a;
-  int lda;
-  long long strideA;
-  const void* b;
-  int ldb;
-  long long strideB;
-  const void* beta;
-  void* c;
-  int ldc;
-  long long strideC;
-  int count;
-
-  template <class T>
-  Gemm<T> as() const {
-    return {transposeA,
-            transposeB,
-            m,
-            n,
-            k,
-            static_cast<const T*>(alpha),
-            static_cast<const T*>(a),
-            lda,
-            strideA,
-            static_cast<const T*>(b),
-            ldb,
-            strideB,
-            static_cast<const T*>(beta),
-            static_cast<T*>(c),
-            ldc,
-            strideC,
-            count};
-  }
-};
+using UntypedGemm = Gemm<void>;
 
 // Of the combinations of types that cuBLAS knows, those of the back end.
 inline int gemmOfTypes(void* handle, const UntypedGemm& g, int typeA, int typeB, int typeC, int compute) {

@@ -19,7 +19,7 @@ import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import { BatchRows, elementsOf, layoutFor, type RowForms } from './batchRows';
 import {
   least,
-  variableSizes,
+  parameterCount,
   type BlockShape,
   type BlockSummary,
   type CurvatureBlock,
@@ -28,7 +28,8 @@ import {
 } from '../block';
 import type { ScoredLayer } from '../scores/exampleScores';
 import { allocate } from '../shared/factor';
-import { NystromApproximation, product, type NystromOptions } from '../shared/nystrom';
+import { NystromApproximation, type NystromOptions } from '../shared/nystrom';
+import { product } from '../shared/productJob';
 import { dotPhase, merge, type Phase } from '../phases';
 import { Scratch } from '../shared/scratch';
 import { sampleWithoutReplacement, structureStream } from '../shared/sampling';
@@ -131,16 +132,16 @@ export class BatchSpaceBlock implements CurvatureBlock {
     const nystrom = new NystromApproximation(rows.count, rank, this.options.precision);
     const solution = { rows: selected, core: this.coreOf(rank), damping: Float64Array.of(lambda) };
     const [half, whole] = [scratch.array('half', rank * rank), scratch.array('whole', rank * rank)];
-    const sizes = { rows: rank, inner: rank, columns: rank };
+    const sizes: [number, number, number] = [rank, rank, rank];
     const { root, square, inverse } = nystrom;
     const phases = [
       { jobs },
       ...this.gram(rows, selected, columns),
       ...this.gram(selected, selected, core),
       ...nystrom.phases(columns, core, lambda),
-      { jobs: [product({ left: inverse, right: square, ...sizes }, half)] },
-      { jobs: [product({ left: root, right: half, ...sizes }, whole)] },
-      { jobs: [product({ left: whole, right: root, ...sizes, transposeRight: true }, solution.core)] },
+      { jobs: [product(sizes, inverse, square, half)] },
+      { jobs: [product(sizes, root, half, whole)] },
+      { jobs: [product(sizes, whole, root, solution.core, { transposeRight: true })] },
     ];
     return { solution, phases };
   }
@@ -213,11 +214,10 @@ export class BatchSpaceBlock implements CurvatureBlock {
       damping: [damping],
     } = this.installed;
     const [projected, solved] = this.batchVectors(rows.count);
-    const sizes = { rows: rows.count, inner: rows.count, columns: 1 };
     return [
       scaled(damping),
       ...this.times('project', rows, gradients, projected),
-      { jobs: [product({ left: core, right: projected, ...sizes }, solved)] },
+      { jobs: [product([rows.count, rows.count, 1], core, projected, solved)] },
       ...this.addTransposed(rows, solved, -1 / damping, directions),
       dotPhase(gradients, directions),
     ];
@@ -271,7 +271,7 @@ export class BatchSpaceBlock implements CurvatureBlock {
 
   /** F of the latest batch. */
   toDense(): Float64Array {
-    const n = variableSizes(this.shape).reduce((sum, size) => sum + size, 0);
+    const n = parameterCount(this.shape);
     const dense = new Float64Array(n * n);
     if (!this.latest) return dense;
     const scores = this.latest.toDense();
@@ -330,7 +330,7 @@ export class BatchSpaceBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: `${n} x ${n}, of ${latest?.count ?? 0} scores`,
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes,
       reason: '',
     };

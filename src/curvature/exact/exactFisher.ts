@@ -7,7 +7,7 @@ import type { FloatArray, Report } from '../../linalg/jobs';
 import { BatchSpaceBlock } from '../batchSpace/batchSpace';
 import type { NystromOptions } from '../shared/nystrom';
 import {
-  variableSizes,
+  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -98,7 +98,7 @@ export class ExactFisherBlock implements CurvatureBlock {
 
   private prefersPrimal(statistics: Statistics[]): boolean {
     const { precision, memoryLimit, maxFactorSize, averaged } = this.common;
-    const parameters = variableSizes(this.shape).reduce((sum, size) => sum + size, 0);
+    const parameters = parameterCount(this.shape);
     if (this.own.nystrom) return false;
     if (parameters <= countExamples(statistics) * statistics[0].passes.length) return true;
     const fits = parameters <= maxFactorSize && fisherMatrixBytes(this.layers, precision) <= memoryLimit;

@@ -9,7 +9,7 @@
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
   least,
-  variableSizes,
+  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -238,7 +238,7 @@ export class EigenbasisBlock implements CurvatureBlock, KroneckerMoments {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: `${this.input.dimensions}, ${this.output.dimensions}`,
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: this.input.bytes + this.output.bytes + 2 * this.rotated.byteLength,
       reason: this.reason,
     };

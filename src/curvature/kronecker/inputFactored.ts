@@ -10,7 +10,7 @@
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
   rowsOf,
-  variableSizes,
+  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -141,7 +141,7 @@ export class InputFactoredBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: this.input.dimensions,
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: this.input.bytes,
       reason: this.reason,
     };

@@ -19,7 +19,7 @@
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
   least,
-  variableSizes,
+  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -202,7 +202,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: `${this.input.dimensions}, ${this.output.dimensions}`,
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: this.input.bytes + this.output.bytes,
       reason: this.reason,
     };

@@ -48,7 +48,7 @@ export function rowProductPhases(
   return [
     {
       jobs: [
-        { ...product([inputSize, inputSize, rows], inverseA, inputs.data, left), transposeRight: true },
+        product([inputSize, inputSize, rows], inverseA, inputs.data, left, { transposeRight: true }),
         product([rows, outputSize, outputSize], outputGradients.data, inverseG, right),
       ],
     },

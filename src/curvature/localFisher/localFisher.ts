@@ -16,7 +16,7 @@ import type { FloatArray, Job, MatrixForm, Report, RootMethod } from '../../lina
 import {
   least,
   rowsOf,
-  variableSizes,
+  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -348,7 +348,7 @@ export class LocalFisherBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: `${diagonalInput ? `diagonal ${this.size}` : `${this.size} x ${this.size}`}, diagonal ${outputSize}`,
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes:
         this.moment.byteLength +
         this.information.byteLength +

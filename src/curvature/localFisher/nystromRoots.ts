@@ -13,7 +13,8 @@
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import type { Phase } from '../phases';
 import { allocate, type Precision } from '../shared/factor';
-import { NystromApproximation, product } from '../shared/nystrom';
+import { NystromApproximation } from '../shared/nystrom';
+import { product } from '../shared/productJob';
 import { sampleWithoutReplacement, structureStream } from '../shared/sampling';
 
 /** Where the powers go, each a full matrix; one that is missing is not computed. */
@@ -95,7 +96,6 @@ export class NystromRoots {
         : []),
     ];
     const eigh: Job = { op: 'eigh', matrix: approximation.square, size: rank, values, vectors };
-    const sizes = { rows: size, inner: rank, columns: rank };
     return [
       {
         jobs: [],
@@ -106,17 +106,13 @@ export class NystromRoots {
       { jobs: [eigh], then: (reports) => this.prepare(reports, forms) },
       {
         jobs: this.lowRank.map(({ scaled, columns: out }) =>
-          product({ left: approximation.factor, right: scaled, ...sizes }, out),
+          product([size, rank, rank], approximation.factor, scaled, out),
         ),
       },
       {
         jobs: forms.map(({ out, sign }, i) => {
           const { columns: t } = this.lowRank[i];
-          const square = product(
-            { left: t, right: t, rows: size, inner: rank, columns: size, transposeRight: true },
-            out,
-          );
-          return { ...square, scale: sign, keep: 1 };
+          return product([size, rank, size], t, t, out, { transposeRight: true, scale: sign, keep: 1 });
         }),
       },
     ];

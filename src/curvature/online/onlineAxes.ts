@@ -5,6 +5,7 @@
  */
 import type { FloatArray } from '../../linalg/jobs';
 import {
+  parameterCount,
   variableSizes,
   type AverageStep,
   type BlockShape,
@@ -190,7 +191,7 @@ export class OnlineAxesBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: this.axes.map(({ side }) => side.dimensions).join(', '),
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: this.axes.reduce((sum, { side }) => sum + side.bytes, 0),
       reason: '',
     };

@@ -10,7 +10,7 @@
 import type { FloatArray, Job } from '../../linalg/jobs';
 import {
   rowsOf,
-  variableSizes,
+  parameterCount,
   type Activation,
   type AverageStep,
   type BackwardPass,
@@ -217,7 +217,7 @@ export class OnlineNaturalGradientBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: `${this.input.dimensions}, ${this.output.dimensions}`,
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: this.input.bytes + this.output.bytes,
       reason: '',
     };

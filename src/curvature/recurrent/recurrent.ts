@@ -17,7 +17,7 @@ import type { FloatArray, Job, KroneckerJob, Report } from '../../linalg/jobs';
 import { kernels } from '../../linalg/kernels';
 import {
   least,
-  variableSizes,
+  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -349,7 +349,7 @@ export class RecurrentBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: `2 of ${input.size} x ${input.size}, 2 of ${output.size} x ${output.size}`,
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: input.bytes + output.bytes + this.spectrum.byteLength,
       reason: '',
     };

@@ -17,6 +17,7 @@ import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import { referenceKernels } from '../../linalg/reference';
 import {
   least,
+  parameterCount,
   variableSizes,
   type AverageStep,
   type BlockShape,
@@ -323,7 +324,7 @@ export class ShampooBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: this.parts.flatMap(({ sides }) => sides.map(({ size }) => `${size} x ${size}`)).join(', '),
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: this.parts.reduce((sum, { bytes }) => sum + bytes, own),
       reason: '',
     };

@@ -5,7 +5,7 @@
 import type { FloatArray, Report } from '../../linalg/jobs';
 import {
   least,
-  variableSizes,
+  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -167,7 +167,7 @@ export class ColumnBlocks implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: summaries.map(({ matrices }) => matrices).join(', '),
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: summaries.reduce((sum, { bytes }) => sum + bytes, 0),
       reason: summaries[0].reason,
     };

@@ -12,6 +12,7 @@
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import type { Phase } from '../phases';
 import { allocate, type Precision } from './factor';
+import { product } from './productJob';
 
 /** Approximates positive semi-definite matrices by some of their columns. */
 export interface NystromOptions {
@@ -57,14 +58,9 @@ export class NystromApproximation {
     const eigh: Job = { op: 'eigh', matrix: core, size: rank, values, vectors };
     return [
       { jobs: [eigh], then: (reports) => this.scaleVectors(reports) },
-      { jobs: [product({ left: columns, right: root, rows: size, inner: rank, columns: rank }, factor)] },
+      { jobs: [product([size, rank, rank], columns, root, factor)] },
       {
-        jobs: [
-          product(
-            { left: factor, right: factor, rows: rank, inner: size, columns: rank, transposeLeft: true },
-            square,
-          ),
-        ],
+        jobs: [product([rank, size, rank], factor, factor, square, { transposeLeft: true })],
       },
     ];
   }
@@ -89,30 +85,14 @@ export class NystromApproximation {
     return [
       {
         jobs: [
-          product({ left: factor, right, rows: rank, inner: size, columns, transposeLeft: true }, inner),
+          product([rank, size, columns], factor, right, inner, { transposeLeft: true }),
           { op: 'combine', terms: [{ data: right, scale: 1 / lambda }], out },
         ],
       },
-      { jobs: [product({ left: inverse, right: inner, rows: rank, inner: rank, columns }, solved)] },
+      { jobs: [product([rank, rank, columns], inverse, inner, solved)] },
       {
-        jobs: [
-          {
-            ...product({ left: factor, right: solved, rows: size, inner: rank, columns }, out),
-            scale: -1 / lambda,
-            keep: 1,
-          },
-        ],
+        jobs: [product([size, rank, columns], factor, solved, out, { scale: -1 / lambda, keep: 1 })],
       },
     ];
   }
-}
-
-type Factors = Pick<
-  Extract<Job, { op: 'product' }>,
-  'left' | 'right' | 'rows' | 'inner' | 'columns' | 'transposeLeft' | 'transposeRight'
->;
-
-/** `out = left right`. */
-export function product(factors: Factors, out: FloatArray): Extract<Job, { op: 'product' }> {
-  return { op: 'product', ...factors, scale: 1, keep: 0, out };
 }

@@ -1,12 +1,14 @@
 import type { FloatArray, ProductJob } from '../../linalg/jobs';
 
-/** `out = scale left right + keep out` for [rows, inner, columns]. */
+type How = Partial<Pick<ProductJob, 'scale' | 'keep' | 'count' | 'transposeLeft' | 'transposeRight'>>;
+
+/** `out = scale left right + keep out` for [rows, inner, columns]; by default `out = left right`. */
 export function product(
   [rows, inner, columns]: [number, number, number],
   left: FloatArray,
   right: FloatArray,
   out: FloatArray,
-  { scale = 1, keep = 0 } = {},
+  how: How = {},
 ): ProductJob {
-  return { op: 'product', left, right, rows, inner, columns, scale, keep, out };
+  return { op: 'product', left, right, rows, inner, columns, scale: 1, keep: 0, out, ...how };
 }

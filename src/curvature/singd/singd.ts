@@ -16,7 +16,7 @@ import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
   gradientRows,
   rowsOf,
-  variableSizes,
+  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -204,7 +204,7 @@ export class SingdBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: `${this.input.dimensions}, ${this.output.dimensions}`,
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: this.input.bytes + this.output.bytes,
       reason: this.reason,
     };

@@ -112,11 +112,12 @@ export class SingdSide {
         }
       }
       const out = this.part(moment, group);
-      return {
-        ...product([width, rows, width], stack, stack, out, { scale, keep: decay }),
+      return product([width, rows, width], stack, stack, out, {
+        scale,
+        keep: decay,
         count,
         transposeLeft: true,
-      };
+      });
     });
   }
 
@@ -268,7 +269,7 @@ export class SingdSide {
     return this.groups.map((group): Job => {
       const { size, count } = group;
       const [a, b, c] = [left, right, out].map((array) => this.part(array, group));
-      return { ...product([size, size, size], a, b, c), count, ...transposed };
+      return product([size, size, size], a, b, c, { count, ...transposed });
     });
   }
 

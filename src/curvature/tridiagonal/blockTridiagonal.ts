@@ -20,7 +20,7 @@ import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
   least,
   rowsOf,
-  variableSizes,
+  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -289,7 +289,7 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
     const { rows, columns } = this.places[i];
     const inner = this.places[i + 1].columns;
     const half = this.work[i].half.subarray(0, rows * inner);
-    return { ...product([rows, inner, columns], half, right, out, { scale, keep }), transposeRight: true };
+    return product([rows, inner, columns], half, right, out, { scale, keep, transposeRight: true });
   }
 
   /** `half = left' from`, the first half of a product that goes from layer i to layer i + 1. */
@@ -297,7 +297,7 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
     const { rows: inner, columns } = this.places[i];
     const { rows } = this.places[i + 1];
     const half = this.work[i].half.subarray(0, rows * columns);
-    return { ...product([rows, inner, columns], left, from, half), transposeLeft: true };
+    return product([rows, inner, columns], left, from, half, { transposeLeft: true });
   }
 
   /** `out = scale half right + keep out`, its second half. */
@@ -387,7 +387,7 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: places.map(({ rows, columns }) => `${rows} x ${rows}, ${columns} x ${columns}`).join('; '),
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: input.bytes + output.bytes + own.reduce((sum, { byteLength }) => sum + byteLength, 0),
       reason: '',
     };

@@ -129,15 +129,11 @@ export class ChainSide {
         ),
       ),
       // C_i lies where K_i will.
-      before.map((i) => ({
-        ...product(
-          [sizes[i], sizes[i + 1], sizes[i]],
-          upcoming.regressions[i],
-          crosses[i],
-          upcoming.bases[i],
-        ),
-        transposeRight: true,
-      })),
+      before.map((i) =>
+        product([sizes[i], sizes[i + 1], sizes[i]], upcoming.regressions[i], crosses[i], upcoming.bases[i], {
+          transposeRight: true,
+        }),
+      ),
       before.map((i): Job => ({
         op: 'kronecker',
         left: roots[i],

@@ -17,7 +17,7 @@
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
   rowsOf,
-  variableSizes,
+  parameterCount,
   type Activation,
   type AverageStep,
   type BlockShape,
@@ -339,7 +339,7 @@ export class QuasiDiagonalBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    const parameters = variableSizes(this.shape).reduce((sum, size) => sum + size, 0);
+    const parameters = parameterCount(this.shape);
     return {
       variables: this.shape.names.join(', '),
       structure: this.structure,

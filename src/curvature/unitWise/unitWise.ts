@@ -13,7 +13,7 @@
  */
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
-  variableSizes,
+  parameterCount,
   type Activation,
   type AverageStep,
   type BlockShape,
@@ -270,7 +270,7 @@ export class UnitWiseBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: `${this.units} of ${this.size} x ${this.size}`,
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: 3 * this.moments.byteLength + this.identity.byteLength + 3 * this.vectors.byteLength,
       reason: '',
     };

@@ -12,7 +12,7 @@
 import { NatgradError } from '../../errors';
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
-  variableSizes,
+  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -371,7 +371,7 @@ export class UnitWiseDualBlock implements CurvatureBlock {
       variables: this.shape.names.join(', '),
       structure: this.structure,
       matrices: `${this.units} of ${this.window} x ${this.window}`,
-      parameters: variableSizes(this.shape).reduce((sum, size) => sum + size, 0),
+      parameters: parameterCount(this.shape),
       bytes: window + 3 * inverses.byteLength + scratch,
       reason: '',
     };
