@@ -11,7 +11,7 @@
 
 namespace natgrad {
 
-constexpr uint32_t backendAbiVersion = 2;
+constexpr uint32_t backendAbiVersion = 3;
 
 // Matrices up to this size are inverted by `invertSmall`.
 constexpr int64_t smallSize = 64;
@@ -21,6 +21,9 @@ constexpr int64_t invertFactorSize = 128;
 
 // Second moments of up to this many columns are computed by `gram`.
 constexpr int64_t gramSize = 1024;
+
+// Products with at most so many rows on the left are computed by `fewRows`.
+constexpr int64_t fewRowsLimit = 256;
 
 template <class T>
 struct Operations {
@@ -37,6 +40,10 @@ struct Operations {
   void (*gram)(int64_t begin, int64_t end, int64_t k, T alpha, const T* x, int64_t ldx, T beta, T* c, int64_t ldc,
                T* workspace);
   int64_t (*gramWorkspace)(int64_t begin, int64_t end);
+
+  // C (m by n) = alpha A B + beta C, with A m by k and B k by n, for m <= fewRowsLimit. With beta = 0, C is not read. Null where gemm is no
+  // slower.
+  void (*fewRows)(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, const T* b, int64_t ldb, T beta, T* c, int64_t ldc);
 
   // C (m by n) = A B if `left`, else B A, with A symmetric and given by its lower triangle.
   void (*symm)(bool left, int64_t m, int64_t n, const T* a, int64_t lda, const T* b, int64_t ldb, T* c, int64_t ldc);

@@ -226,6 +226,10 @@ struct ProductJob {
   double scale, keep;
   T* out;
   int64_t count = 1;  // of products, the matrices of each after those of the one before
+  T* outLast = nullptr;  // the last row of a single result lies apart
+
+  // How many rows of a result lie together in `out`.
+  int64_t together() const { return outLast == nullptr ? rows : rows - 1; }
 };
 
 enum class Elementwise : int32_t { multiply, divide };

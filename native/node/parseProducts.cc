@@ -55,9 +55,15 @@ TypedJob<T> parseProduct(Fields& job) {
   result.count = job.stackCount("count");
   result.scale = job.number("scale");
   result.keep = job.number("keep");
+  const bool split = job.optional("outLast") != nullptr;
+  if (split && (result.rows == 0 || result.count != 1)) {
+    job.complain(errShape, "outLast", " goes with a single product of at least one row");
+  }
   result.left = job.input<T>("left", job.elements("left", {result.count, result.rows, result.inner}));
   result.right = job.input<T>("right", job.elements("right", {result.count, result.inner, result.columns}));
-  result.out = job.output<T>("out", job.elements("out", {result.count, result.rows, result.columns}));
+  const int64_t together = result.rows - (split ? 1 : 0);
+  result.out = job.output<T>("out", job.elements("out", {result.count, together, result.columns}));
+  if (split) result.outLast = job.output<T>("outLast", result.columns);
   return result;
 }
 

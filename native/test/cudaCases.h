@@ -150,6 +150,14 @@ void addProducts(std::vector<Case<T>>& cases) {
     }
   }
   for (const double kept : {0.0, 0.5}) {
+    for (const int64_t inner : {0, 7}) {
+      cases.push_back({"product with its last row apart",
+                       {numbers<T>(35, 1), numbers<T>(42, 2), numbers<T>(24, 3), numbers<T>(6, 4)},
+                       [=](Arrays<T>& a) -> TypedJob<T> {
+                         return ProductJob<T>{a[0].data(), a[1].data(), 5,    inner,         6, true,
+                                              false,       0.7,         kept, a[2].data(), 1, a[3].data()};
+                       }});
+    }
     cases.push_back({"product of nothing", {numbers<T>(1, 1), numbers<T>(6, 3)}, [=](Arrays<T>& a) -> TypedJob<T> {
                        return ProductJob<T>{a[0].data(), a[0].data(), 2, 0, 3, false, false, 1, kept, a[1].data()};
                      }});

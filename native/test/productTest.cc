@@ -212,9 +212,11 @@ TEST("a product is left right, of every size and stack, transposed or not, on bo
   struct Size {
     int64_t rows, inner, columns, count;
   };
-  // 1e7 operations and 64 rows or columns for each part, in the last four.
+  // 1e7 operations and 64 rows or columns for each part, in the last four. Before them, tiles of few rows: of every height, with panels
+  // of columns that end within a register, and more to add up than is packed at a time.
   for (const Size s :
        {Size{1, 1, 1, 1}, Size{3, 4, 5, 1}, Size{5, 7, 1, 1}, Size{1, 7, 5, 1}, Size{4, 0, 3, 2}, Size{7, 9, 8, 20},
+        Size{2, 193, 47, 1}, Size{6, 200, 48, 1}, Size{8, 384, 49, 1}, Size{9, 385, 97, 1}, Size{13, 30, 25, 1}, Size{50, 50, 23, 2},
         Size{127, 300, 130, 1}, Size{400, 150, 170, 1}, Size{170, 150, 403, 1}, Size{60, 60, 60, 47}}) {
     const std::vector<double> left = numbers(s.count * s.rows * s.inner, 14);
     const std::vector<double> right = numbers(s.count * s.inner * s.columns, 15);
@@ -244,6 +246,30 @@ TEST("a product is left right, of every size and stack, transposed or not, on bo
         // Sums of at most 300 terms of size one.
         CHECK_THAT(error < 1e-12, std::to_string(error));
       }
+    }
+  }
+}
+
+TEST("the last row of a product may lie apart, and every element is the one that it is together with the others") {
+  struct Size {
+    int64_t rows, inner, columns;
+  };
+  for (const Size s : {Size{1, 3, 2}, Size{5, 0, 3}, Size{9, 4, 7}, Size{300, 20, 10}, Size{401, 150, 170}}) {
+    const std::vector<double> left = numbers(s.rows * s.inner, 22);
+    const std::vector<double> right = numbers(s.inner * s.columns, 23);
+    const std::vector<double> before = numbers(s.rows * s.columns, 24);
+    for (const bool transposeLeft : {false, true}) {
+      std::vector<double> together = before;
+      std::vector<double> apart = before;
+      ProductJob<double> job{left.data(), right.data(), s.rows, s.inner, s.columns, transposeLeft, false, 3, 0.5, together.data()};
+      CHECK(runOne<double>(job, 3).status == Status::ok);
+      job.out = apart.data();
+      job.outLast = apart.data() + (s.rows - 1) * s.columns;
+      CHECK(runOne<double>(job, 3).status == Status::ok);
+      double error = 0;
+      for (size_t i = 0; i < apart.size(); ++i) error = std::max(error, std::fabs(apart[i] - together[i]));
+      // The same sums of at most 150 terms of size three, which a single row may add up in another order.
+      CHECK_THAT(error < 1e-12, std::to_string(error));
     }
   }
 }

@@ -191,7 +191,8 @@ export interface CombineJob {
 
 /**
  * `out = scale * left * right + keep * out`, with `left` of `rows` by `inner`, `right` of `inner` by `columns`; a transposed one is held as
- * the transpose of that. With `count`, all three are stacks of so many matrices.
+ * the transpose of that. With `count`, all three are stacks of so many matrices. With `outLast`, which goes with no stack, the last row of
+ * the result lies there (that of a bias, beside its kernel).
  */
 export interface ProductJob {
   op: 'product';
@@ -208,6 +209,7 @@ export interface ProductJob {
   /** With 0, what `out` holds is not read. */
   keep: number;
   out: FloatArray;
+  outLast?: FloatArray;
 }
 
 /**

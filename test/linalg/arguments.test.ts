@@ -116,6 +116,18 @@ function validJobs(): Job[] {
       keep: 0.5,
       out: f(12),
     },
+    {
+      op: 'product',
+      left: f(6),
+      right: f(9),
+      rows: 2,
+      inner: n,
+      columns: n,
+      scale: 1,
+      keep: 0.5,
+      out: f(3),
+      outLast: f(3),
+    },
     { op: 'elementwise', how: 'divide', left: f(n), right: f(n), offset: 1, out: f(n) },
     { op: 'dot', left: f(n), right: f(n) },
     {
@@ -360,6 +372,16 @@ describe.each(['cpu', 'reference'] as const)('arguments of %s', (backend) => {
     for (const bad of [job(0, 3, 1), job(0, 3, 4), job(0, 1, 0)]) expect(() => run([bad])).toThrow(refused);
     expect(() => run([job(0, 3, 0), job(0, 3, 6)])).toThrow(refused);
     expect(() => run([job(0, 3, 6), job(0, 3, 6)])).toThrow(refused);
+  });
+
+  it('refuse a last row apart where there is none, or one in each of several results', () => {
+    const data = new Float32Array(6);
+    const job = { op: 'product', left: data, right: data, inner: 1, columns: 1, scale: 1, keep: 0 };
+    const outs = { out: new Float32Array(1), outLast: new Float32Array(1) };
+    const message = 'phases[0][0].outLast goes with a single product of at least one row';
+    for (const sizes of [{ rows: 0 }, { rows: 2, count: 2 }, { rows: 2, count: 0 }]) {
+      expect(outcome(backend, { ...job, ...sizes, ...outs })).toEqual({ code: 'ERR_NATGRAD_SHAPE', message });
+    }
   });
 
   it('that would have more elements than can be counted are refused, not taken for empty ones', () => {

@@ -107,7 +107,8 @@ template <class T, class Visit>
 void visitArrays(ProductJob<T>& job, const Visit& visit) {
   visit(job.left, job.count * job.rows * job.inner, Use::read);
   visit(job.right, job.count * job.inner * job.columns, Use::read);
-  visit(job.out, job.count * job.rows * job.columns, useOfSum(job.keep));
+  visit(job.out, job.count * job.together() * job.columns, useOfSum(job.keep));
+  if (job.outLast != nullptr) visit(job.outLast, job.columns, useOfSum(job.keep));
 }
 
 template <class T, class Visit>

@@ -69,29 +69,40 @@ void enqueue(const Queue& queue, const KroneckerJob<T>& job, ProductMath math, d
   queue.call(backend.copy, out + size - n, job.outLast, bytesOf<T>(n));
 }
 
+// out = keep out.
+template <class T>
+void enqueueKeep(const Queue& queue, T* out, int64_t size, double keep) {
+  if (keep == 0) return queue.call(queue.backend().clear, out, bytesOf<T>(size));
+  Parameters parameters(queue);
+  const size_t data = parameters.add(std::vector<const T*>{out}), scales = parameters.add(std::vector<double>{keep});
+  parameters.send();
+  queue.call(deviceOperations<T>(queue.backend()).combine, int64_t{1}, parameters.at<const T*>(data),
+             parameters.at<double>(scales), out, size);
+}
+
 template <class T>
 void enqueue(const Queue& queue, const ProductJob<T>& job, ProductMath math) {
   const DeviceOperations<T>& ops = deviceOperations<T>(queue.backend());
-  const int64_t rows = job.rows, inner = job.inner, columns = job.columns, size = job.count * rows * columns;
-  if (size == 0) return;
-  const T keep = static_cast<T>(job.keep), scale = static_cast<T>(job.scale);
+  const int64_t rows = job.rows, inner = job.inner, columns = job.columns, together = job.together();
+  if (job.count * rows * columns == 0) return;
   if (inner == 0) {
-    if (keep == T(0)) return queue.call(queue.backend().clear, job.out, bytesOf<T>(size));
-    Parameters parameters(queue);
-    const size_t data = parameters.add(std::vector<const T*>{job.out}),
-                 scales = parameters.add(std::vector<double>{job.keep});
-    parameters.send();
-    return queue.call(ops.combine, int64_t{1}, parameters.at<const T*>(data), parameters.at<double>(scales), job.out,
-                      size);
+    if (together > 0) enqueueKeep(queue, job.out, job.count * together * columns, job.keep);
+    if (together < rows) enqueueKeep(queue, job.outLast, columns, job.keep);
+    return;
   }
-  if (job.count == 1) {
-    queue.call(ops.gemm, math, job.transposeLeft, job.transposeRight, rows, columns, inner, scale, job.left,
-               job.transposeLeft ? rows : inner, job.right, job.transposeRight ? inner : columns, keep, job.out,
-               columns);
-  } else {
-    queue.call(ops.gemmStack, math, job.transposeLeft, job.transposeRight, rows, columns, inner, scale, job.left,
-               job.right, keep, job.out, job.count);
+  const T keep = static_cast<T>(job.keep), scale = static_cast<T>(job.scale);
+  if (job.count > 1) {
+    return queue.call(ops.gemmStack, math, job.transposeLeft, job.transposeRight, rows, columns, inner, scale, job.left,
+                      job.right, keep, job.out, job.count);
   }
+  const auto multiply = [&](int64_t top, int64_t bottom, T* out) {
+    if (top == bottom) return;
+    queue.call(ops.gemm, math, job.transposeLeft, job.transposeRight, bottom - top, columns, inner, scale,
+               job.left + top * (job.transposeLeft ? 1 : inner), job.transposeLeft ? rows : inner, job.right,
+               job.transposeRight ? inner : columns, keep, out, columns);
+  };
+  multiply(0, together, job.out);
+  multiply(together, rows, job.outLast);
 }
 
 #define NATGRAD_INSTANTIATE(T)                                                          \

@@ -1,5 +1,6 @@
 // Included once by each instruction set's file, which defines NATGRAD_SIMD.
 #include "cpu/simd/elementwise.h"
+#include "cpu/simd/fewRows.h"
 #include "cpu/simd/gram.h"
 #include "cpu/simd/kernels.h"
 #include "cpu/simd/smallInverse.h"
@@ -15,9 +16,11 @@ void fill(Operations<T>& operations) {
 #if defined(__FMA__)
   operations.gram = gram<T>;
   operations.gramWorkspace = gramWorkspace<T>;
+  operations.fewRows = fewRows<T>;
 #else
   operations.gram = nullptr;
   operations.gramWorkspace = nullptr;
+  operations.fewRows = nullptr;
 #endif
   operations.invertSmall = invertSmall<T>;
   operations.invertSmallWorkspace = invertSmallWorkspace<T>;

@@ -36,23 +36,21 @@ export function rowProductPhases(
 ): Phase[] {
   const { rows, columns: inputSize } = inputs;
   const { columns: outputSize } = outputGradients;
-  // A^-1 X~', whose last row, that of the bias, lies by itself.
-  const left = scratch.array('left', inputSize * rows);
+  const left = scratch.array('left', rows * inputSize);
   const right = scratch.array('right', rows * outputSize);
-  let begin = 0;
-  const products = directions.map((direction) => {
-    const size = direction.length / outputSize;
-    const part = left.subarray(begin * rows, (begin += size) * rows);
-    return product([size, rows, outputSize], part, right, direction);
-  });
+  const [direction, outLast] = directions;
   return [
     {
       jobs: [
-        product([inputSize, inputSize, rows], inverseA, inputs.data, left, { transposeRight: true }),
+        product([rows, inputSize, inputSize], inputs.data, inverseA, left),
         product([rows, outputSize, outputSize], outputGradients.data, inverseG, right),
       ],
     },
-    { jobs: products },
+    {
+      jobs: [
+        product([inputSize, rows, outputSize], left, right, direction, { transposeLeft: true, outLast }),
+      ],
+    },
     dotPhase(gradients, directions),
   ];
 }

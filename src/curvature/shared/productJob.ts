@@ -1,6 +1,6 @@
 import type { FloatArray, ProductJob } from '../../linalg/jobs';
 
-type How = Partial<Pick<ProductJob, 'scale' | 'keep' | 'count' | 'transposeLeft' | 'transposeRight'>>;
+type How = Partial<Pick<ProductJob, 'scale' | 'keep' | 'count' | 'transposeLeft' | 'transposeRight' | 'outLast'>>;
 
 /** `out = scale left right + keep out` for [rows, inner, columns]; by default `out = left right`. */
 export function product(

@@ -37,9 +37,14 @@ export function checkProduct(job: Fields): void {
   const count = job.stackCount('count');
   job.number('scale');
   job.number('keep');
+  const split = job.has('outLast');
+  if (split && (rows === 0 || count !== 1)) {
+    job.complain('ERR_NATGRAD_SHAPE', '.outLast goes with a single product of at least one row');
+  }
   job.array('left', [count, rows, inner], 'read');
   job.array('right', [count, inner, columns], 'read');
-  job.array('out', [count, rows, columns], 'write');
+  job.array('out', [count, rows - Number(split), columns], 'write');
+  if (split) job.array('outLast', [columns], 'write');
 }
 
 export function checkScale(job: Fields): void {
