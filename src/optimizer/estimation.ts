@@ -119,15 +119,15 @@ export class CurvatureEstimation {
           return [];
         }
         const targets = blocks.flatMap(gradientTargets);
+        const ofRows = this.rowGradients.targets(blocks);
         if (targets.length === 0) {
           // What the blocks want to know is known from the forward pass: no backward pass, and no distribution to start one from.
           this.take(step, lambda, recording.examples, blocks, () => undefined, host);
-          return [];
+          return (wanted = ofRows);
         }
         const heads = this.heads(recording);
         empirical = heads === null;
         if (heads !== null) this.estimate(step, lambda, recording, blocks, heads, host);
-        const ofRows = this.rowGradients.targets(blocks);
         return (wanted = empirical ? [...new Set([...targets, ...ofRows])] : ofRows);
       },
       onBackward: (recording, gradients) => {

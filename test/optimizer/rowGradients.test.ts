@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 
-import { kfac } from '../../src';
+import { foof, kfac, type NaturalGradientOptimizer } from '../../src';
+import { InputFactoredBlock } from '../../src/curvature/kronecker/inputFactored';
 import { KroneckerFactoredBlock } from '../../src/curvature/kronecker/kroneckerFactored';
 import type { NaturalGradientConfig } from '../../src/optimizer/config';
 import { backends, useBackend } from '../support/backends';
@@ -19,6 +20,7 @@ const minimizeByCopies: Minimize = (optimizer, f) => {
 };
 
 interface Variation {
+  preset?: (config: NaturalGradientConfig) => NaturalGradientOptimizer;
   config?: NaturalGradientConfig;
   step?: Minimize;
   /** What is added to the loss. */
@@ -32,7 +34,15 @@ interface Variation {
 
 /** Trains a classifier whose first layer is wider than its batch has rows. */
 function train(variation: Variation): Float32Array[] {
-  const { config, step = minimize, penalty, batchSizes, applications = 1, steps = 1 } = variation;
+  const {
+    preset = kfac,
+    config,
+    step = minimize,
+    penalty,
+    batchSizes,
+    applications = 1,
+    steps = 1,
+  } = variation;
   const uniform = (shape: number[], range: number, seed: number) =>
     tf.randomUniform(shape, -range, range, 'float32', seed);
   const variables = tf.tidy(() => [
@@ -43,7 +53,7 @@ function train(variation: Variation): Float32Array[] {
   const [kernel, bias, last] = variables;
   const all = uniform([8, 200], 1, 4);
   const labels = tf.tidy(() => tf.oneHot(tf.tensor1d([0, 1, 2, 0, 1, 2, 0, 1], 'int32'), 3).toFloat());
-  const optimizer = kfac({ seed: 5, refresh: 'immediate', ...config });
+  const optimizer = preset({ seed: 5, refresh: 'immediate', ...config });
   const loss = (count: number) => {
     const y = labels.slice(0, count);
     let hidden: tf.Tensor = all.slice(0, count);
@@ -71,6 +81,17 @@ describe.each(backends)('gradients as products of rows on the %s backend', (back
     byRows.mockClear();
     const plain = train({ config: { fisher }, steps, step: minimizeByCopies });
     expect(byRows).not.toHaveBeenCalled();
+    rows.forEach((weights, i) => expect(relativeError(weights, plain[i])).toBeLessThan(1e-5));
+  });
+
+  test('give the steps of foof, which has no factor of the outputs and takes no backward pass for statistics', () => {
+    const byInputRows = jest.spyOn(InputFactoredBlock.prototype, 'preconditionRows');
+    const steps = 5;
+    const rows = train({ preset: foof, steps });
+    expect(byInputRows).toHaveBeenCalledTimes(steps);
+    byInputRows.mockClear();
+    const plain = train({ preset: foof, steps, step: minimizeByCopies });
+    expect(byInputRows).not.toHaveBeenCalled();
     rows.forEach((weights, i) => expect(relativeError(weights, plain[i])).toBeLessThan(1e-5));
   });
 

@@ -16,11 +16,14 @@ import {
   type BlockSummary,
   type CurvatureBlock,
   type RefreshOutcome,
+  type RowGradient,
   type Statistics,
 } from '../block';
 import { allocate, Factor } from '../shared/factor';
 import type { KroneckerFactoredOptions } from './kroneckerFactored';
 import type { Phase } from '../phases';
+import { rowProductPhases, rowsArePreferable } from './rowProduct';
+import { Scratch } from '../shared/scratch';
 
 export class InputFactoredBlock implements CurvatureBlock {
   readonly structure = 'input factor';
@@ -35,6 +38,7 @@ export class InputFactoredBlock implements CurvatureBlock {
   private readonly reason: string;
   /** The diagonal of the other factor. */
   private readonly ones: FloatArray;
+  private readonly scratch: Scratch;
   private lambda = 0;
 
   constructor(options: KroneckerFactoredOptions) {
@@ -46,6 +50,7 @@ export class InputFactoredBlock implements CurvatureBlock {
     this.reason = options.reason ?? '';
     this.input = new Factor(inputSize + (bias ? 1 : 0), diagonalInput ? 'diagonal' : 'lower', precision);
     this.ones = allocate(precision, outputSize).fill(1);
+    this.scratch = new Scratch(precision);
     this.input.clear(bias);
   }
 
@@ -81,6 +86,16 @@ export class InputFactoredBlock implements CurvatureBlock {
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
     return [{ jobs: [this.product(gradients, directions, 'inverse')] }];
+  }
+
+  prefersRows(rows: number): boolean {
+    const { input, outputSize, transposed } = this;
+    if (transposed || input.form === 'diagonal') return false;
+    return rowsArePreferable(rows, input.size, outputSize, false);
+  }
+
+  preconditionRows(rows: RowGradient, gradients: FloatArray[], directions: FloatArray[]): Phase[] {
+    return rowProductPhases(rows, [this.input.inverse], gradients, directions, this.scratch);
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {

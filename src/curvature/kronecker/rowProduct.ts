@@ -5,7 +5,7 @@
  *     A^-1 V G^-1 = (X~ A^-1)' (D G^-1).
  *
  * The right side multiplies the inverses by the rows of a batch, the left one by all columns of the gradient. They differ by rounding
- * only, which both have in proportion to |X~|' |D|, as V itself does.
+ * only, which both have in proportion to |X~|' |D|, as V itself does. Where there is no factor G, D is taken as it is.
  */
 import type { FloatArray } from '../../linalg/jobs';
 import type { RowGradient } from '../block';
@@ -16,20 +16,26 @@ import type { Scratch } from '../shared/scratch';
 /** Below this many multiplications the gradient itself is multiplied: one job takes less time than the four here. */
 const worthwhile = 4e6;
 
-/** Whether the right side is at least a fifth less work than the left one. */
-export function rowsArePreferable(rows: number, inputSize: number, outputSize: number): boolean {
-  const byColumns = inputSize * outputSize * (inputSize + outputSize);
-  const byRows = rows * (inputSize * inputSize + outputSize * outputSize + inputSize * outputSize);
+/** Whether the right side is at least a fifth less work than the left one. `withOutputFactor` says whether there is a G. */
+export function rowsArePreferable(
+  rows: number,
+  inputSize: number,
+  outputSize: number,
+  withOutputFactor = true,
+): boolean {
+  const outputs = withOutputFactor ? outputSize : 0;
+  const byColumns = inputSize * outputSize * (inputSize + outputs);
+  const byRows = rows * (inputSize * inputSize + outputs * outputs + inputSize * outputSize);
   return byColumns >= worthwhile && byRows <= 0.8 * byColumns;
 }
 
 /**
- * @param inverses A^-1 and G^-1, full
+ * @param inverses A^-1 and, where there is a G, G^-1, full
  * @param gradients V, one array per variable, @param directions as many, for the result
  */
 export function rowProductPhases(
   { inputs, outputGradients }: RowGradient,
-  [inverseA, inverseG]: [FloatArray, FloatArray],
+  [inverseA, inverseG]: [FloatArray, FloatArray?],
   gradients: FloatArray[],
   directions: FloatArray[],
   scratch: Scratch,
@@ -37,13 +43,13 @@ export function rowProductPhases(
   const { rows, columns: inputSize } = inputs;
   const { columns: outputSize } = outputGradients;
   const left = scratch.array('left', rows * inputSize);
-  const right = scratch.array('right', rows * outputSize);
+  const right = inverseG ? scratch.array('right', rows * outputSize) : outputGradients.data;
   const [direction, outLast] = directions;
   return [
     {
       jobs: [
         product([rows, inputSize, inputSize], inputs.data, inverseA, left),
-        product([rows, outputSize, outputSize], outputGradients.data, inverseG, right),
+        ...(inverseG ? [product([rows, outputSize, outputSize], outputGradients.data, inverseG, right)] : []),
       ],
     },
     {
