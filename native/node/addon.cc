@@ -42,7 +42,8 @@ Napi::Value run(const Napi::CallbackInfo& info) {
 
 Napi::Value submit(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::of(info.Env());
-  return Pending::make(environment, environment.submit(info[0], DeviceObject::optional(info[1])));
+  const Lane lane = info[2].ToBoolean() ? Lane::soon : Lane::background;
+  return Pending::make(environment, environment.submit(info[0], DeviceObject::optional(info[1]), lane));
 }
 
 template <class T>

@@ -69,7 +69,7 @@ Napi::Float64Array Environment::run(napi_value phases, const std::shared_ptr<Ope
                                   : natgrad::run(cpuBackend(), work.phases, threads));
 }
 
-std::shared_ptr<Handed> Environment::submit(napi_value phases, const std::shared_ptr<OpenDevice>& device) {
+std::shared_ptr<Handed> Environment::submit(napi_value phases, const std::shared_ptr<OpenDevice>& device, Lane lane) {
   Work work = parseWork(env_, phases);
   releaseForgotten();
   keepIntermediateInputs(work);
@@ -77,11 +77,13 @@ std::shared_ptr<Handed> Environment::submit(napi_value phases, const std::shared
   std::vector<Access> now, later;
   for (const Access& access : work.accesses) (access.copied ? now : later).push_back(access);
   leases_.check(env_, now);
+  leases_.checkOtherLanes(env_, lane, later);
   if (lending) lending->refuse(later);
-  start();
+  Worker& worker = start(lane);
 
   auto handed = std::make_shared<Handed>();
   handed->submission = std::make_shared<Submission>();
+  handed->submission->lane = lane;
   handed->submission->copies = copyInputs(work);
   handed->submission->phases = std::move(work.phases);
   if (device) handed->submission->device = std::shared_ptr<Device>(device, &device->device());
@@ -92,20 +94,20 @@ std::shared_ptr<Handed> Environment::submit(napi_value phases, const std::shared
   handed->buffers = Napi::Reference<Napi::Array>::New(buffers, 1);
 
   handed->submission->ticket = ++lastTicket_;
-  leases_.add(lastTicket_, later);
+  leases_.add(lane, lastTicket_, later);
   handed_.push_back(handed);
-  worker_->submit(handed->submission);
+  worker.submit(handed->submission);
   return handed;
 }
 
 bool Environment::finished(const std::shared_ptr<Handed>& handed) {
-  if (!worker_->finished(handed->submission->ticket)) return false;
+  if (!workerOf(*handed->submission).finished(handed->submission->ticket)) return false;
   endOf(*handed->submission);
   return true;
 }
 
 Napi::Float64Array Environment::wait(const std::shared_ptr<Handed>& handed) {
-  worker_->wait(handed->submission->ticket);
+  workerOf(*handed->submission).wait(handed->submission->ticket);
   endOf(*handed->submission);
   if (!handed->intact) fail(env_, errBuffer, detachedWhileLeased);
   return packReports(env_, handed->submission->reports);
@@ -115,7 +117,7 @@ Napi::Promise Environment::promise(const std::shared_ptr<Handed>& handed) {
   handed->promises.emplace_back(env_);
   const Napi::Promise promise = handed->promises.back().Promise();
   if (std::find(handed_.begin(), handed_.end(), handed) == handed_.end()) handed_.push_back(handed);
-  if (worker_->askToBeTold(handed->submission->ticket)) {
+  if (workerOf(*handed->submission).askToBeTold(handed->submission->ticket)) {
     // Somebody waits, so the event loop has to go on until the answer is there.
     check(env_, napi_ref_threadsafe_function(env_, announce_));
   } else {
@@ -124,9 +126,18 @@ Napi::Promise Environment::promise(const std::shared_ptr<Handed>& handed) {
   return promise;
 }
 
-// Starts the thread, and the way by which it wakes this one. That alone keeps no event loop alive.
-void Environment::start() {
-  if (worker_) return;
+// Starts the thread of a lane, and with the first of them the way by which they wake this one. That alone keeps no event loop alive.
+Worker& Environment::start(Lane lane) {
+  std::unique_ptr<Worker>& worker = workers_[static_cast<size_t>(lane)];
+  if (worker) return *worker;
+  if (announce_ == nullptr) openAnnouncements();
+  worker = std::make_unique<Worker>(cpuBackend(), [announce = announce_] {
+    napi_call_threadsafe_function(announce, nullptr, napi_tsfn_nonblocking);
+  });
+  return *worker;
+}
+
+void Environment::openAnnouncements() {
   const auto woken = [](napi_env env, napi_value, void* context, void*) {
     if (!env) return;  // the environment is going away
     const Napi::HandleScope scope(env);
@@ -139,24 +150,22 @@ void Environment::start() {
   check(env_, napi_create_threadsafe_function(env_, nullptr, nullptr, Napi::String::New(env_, "natgrad"), 0, 1, nullptr,
                                               nullptr, this, woken, &announce_));
   check(env_, napi_unref_threadsafe_function(env_, announce_));
-  worker_ = std::make_unique<Worker>(cpuBackend(), [announce = announce_] {
-    napi_call_threadsafe_function(announce, nullptr, napi_tsfn_nonblocking);
-  });
-  // Hooks run in the reverse order of their making, so the thread is gone before the function it calls.
+  // Hooks run in the reverse order of their making, so the threads are gone before the function they call.
   env_.AddCleanupHook([this] { stop(); });
 }
 
 void Environment::stop() {
-  worker_.reset();
+  for (auto& worker : workers_) worker.reset();
   for (const auto& handed : handed_) handed->buffers.Reset();
   handed_.clear();
 }
 
 // The end of this work, and so of all that was submitted before it, was seen: their memory is the user's again.
 void Environment::endOf(const Submission& submission) {
-  leases_.releaseUpTo(submission.ticket);
+  leases_.releaseUpTo(submission.lane, submission.ticket);
   for (const auto& handed : handed_) {
-    if (handed->submission->ticket > submission.ticket || handed->buffers.IsEmpty()) continue;
+    const Submission& other = *handed->submission;
+    if (other.lane != submission.lane || other.ticket > submission.ticket || handed->buffers.IsEmpty()) continue;
     handed->intact = isIntact(env_, handed->buffers.Value());
     handed->buffers.Reset();
   }
@@ -166,15 +175,15 @@ void Environment::endOf(const Submission& submission) {
 
 // Ends the leases of finished work whose JavaScript object was garbage-collected, so that nobody can ask for it any more.
 void Environment::releaseForgotten() {
-  uint64_t last = 0;
+  std::array<std::shared_ptr<Submission>, laneCount> last;
   for (const auto& handed : handed_) {
+    const auto& submission = handed->submission;
     const bool forgotten = handed.use_count() == 1 && handed->promises.empty();
-    if (forgotten && worker_->finished(handed->submission->ticket)) last = handed->submission->ticket;
+    if (forgotten && workerOf(*submission).finished(submission->ticket)) last[static_cast<size_t>(submission->lane)] = submission;
   }
-  if (last == 0) return;
-  Submission upTo;
-  upTo.ticket = last;
-  endOf(upTo);
+  for (const auto& submission : last) {
+    if (submission) endOf(*submission);
+  }
 }
 
 // Settles the promises of finished work.
@@ -182,7 +191,7 @@ void Environment::settle() {
   bool waiting = false;
   for (const auto& handed : std::vector<std::shared_ptr<Handed>>(handed_)) {
     if (handed->promises.empty()) continue;
-    if (!worker_->finished(handed->submission->ticket)) {
+    if (!workerOf(*handed->submission).finished(handed->submission->ticket)) {
       waiting = true;
       continue;
     }

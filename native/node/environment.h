@@ -2,6 +2,7 @@
 // the work that was submitted. All of it is used on the environment's own thread only.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -31,7 +32,7 @@ class Environment {
   // The reports are packed: eight numbers a job, in the order of `reportFields` in src/linalg/addon.ts.
   // Without a device the processor computes.
   Napi::Float64Array run(napi_value phases, const std::shared_ptr<OpenDevice>& device);
-  std::shared_ptr<Handed> submit(napi_value phases, const std::shared_ptr<OpenDevice>& device);
+  std::shared_ptr<Handed> submit(napi_value phases, const std::shared_ptr<OpenDevice>& device, Lane lane);
 
   bool finished(const std::shared_ptr<Handed>& handed);
   Napi::Float64Array wait(const std::shared_ptr<Handed>& handed);
@@ -44,7 +45,9 @@ class Environment {
   Lending* lending = nullptr;  // of TensorFlow's memory, while that is going on
 
  private:
-  void start();
+  Worker& start(Lane lane);
+  void openAnnouncements();
+  Worker& workerOf(const Submission& submission) { return *workers_[static_cast<size_t>(submission.lane)]; }
   void stop();
   void endOf(const Submission& submission);
   void releaseForgotten();
@@ -56,7 +59,7 @@ class Environment {
   // Work whose end was not seen yet or whose promises are not settled, by ascending ticket.
   std::vector<std::shared_ptr<Handed>> handed_;
   napi_threadsafe_function announce_ = nullptr;
-  std::unique_ptr<Worker> worker_;
+  std::array<std::unique_ptr<Worker>, laneCount> workers_;  // each from its first work on
 };
 
 }  // namespace natgrad

@@ -31,28 +31,43 @@ void checkOverlaps(Napi::Env env, std::vector<Access>& phase) {
   }
 }
 
-void Leases::add(uint64_t ticket, const std::vector<Access>& accesses) {
+void Leases::add(Lane lane, uint64_t ticket, const std::vector<Access>& accesses) {
   for (const Access& access : accesses) {
-    if (!access.copied) leases_.push_back({ticket, access});
+    if (!access.copied) leases_.push_back({lane, ticket, access});
   }
 }
 
-void Leases::releaseUpTo(uint64_t ticket) {
-  const auto later = std::find_if(leases_.begin(), leases_.end(), [=](const Lease& lease) { return lease.ticket > ticket; });
-  leases_.erase(leases_.begin(), later);
+void Leases::releaseUpTo(Lane lane, uint64_t ticket) {
+  const auto ended = [=](const Lease& lease) { return lease.lane == lane && lease.ticket <= ticket; };
+  leases_.erase(std::remove_if(leases_.begin(), leases_.end(), ended), leases_.end());
 }
 
 void Leases::check(Napi::Env env, const Access& access, const std::string& path) const {
   for (const Lease& lease : leases_) {
-    if (!(access.write || lease.access.write) || !access.overlaps(lease.access)) continue;
-    fail(env, errBuffer, path + " belongs to work that was submitted (as its " + lease.access.place.text() +
-                             "); wait for that work first");
+    if (lease.conflictsWith(access)) refuse(env, path, lease);
   }
 }
 
 void Leases::check(Napi::Env env, const std::vector<Access>& accesses) const {
-  if (leases_.empty()) return;
-  for (const Access& access : accesses) check(env, access, access.place.text());
+  for (const Lease& lease : leases_) {
+    for (const Access& access : accesses) {
+      if (lease.conflictsWith(access)) refuse(env, access.place.text(), lease);
+    }
+  }
+}
+
+void Leases::checkOtherLanes(Napi::Env env, Lane lane, const std::vector<Access>& accesses) const {
+  for (const Lease& lease : leases_) {
+    if (lease.lane == lane) continue;
+    for (const Access& access : accesses) {
+      if (lease.conflictsWith(access)) refuse(env, access.place.text(), lease);
+    }
+  }
+}
+
+void Leases::refuse(Napi::Env env, const std::string& path, const Lease& lease) {
+  fail(env, errBuffer, path + " belongs to work that was submitted (as its " + lease.access.place.text() +
+                           "); wait for that work first");
 }
 
 }  // namespace natgrad

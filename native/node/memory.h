@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "node/errors.h"
+#include "node/worker.h"
 
 namespace natgrad {
 
@@ -37,26 +38,33 @@ struct Access {
 // Throws ERR_NATGRAD_BUFFER. Sorts the accesses of the phase.
 void checkOverlaps(Napi::Env env, std::vector<Access>& phase);
 
-// The memory of submitted work, from `submit` until its end was seen from JavaScript. Work runs in the order it was submitted in, so that
-// later submissions may use the same memory; only what happens at once (`run`, and the copying that `submit` does) is checked.
-// Reading what submitted work only reads is harmless and allowed.
+// The memory of submitted work, from `submit` until its end was seen from JavaScript. The work of one lane runs in the order it was
+// submitted in, so that later submissions to it may use the same memory; what happens at once (`run`, and the copying that `submit` does)
+// is checked, and what goes to another lane. Reading what submitted work only reads is harmless and allowed.
 class Leases {
  public:
-  void add(uint64_t ticket, const std::vector<Access>& accesses);
-  // Releases what was leased under tickets up to and including this one: they were finished before it.
-  void releaseUpTo(uint64_t ticket);
+  void add(Lane lane, uint64_t ticket, const std::vector<Access>& accesses);
+  // Releases what was leased to a lane under tickets up to and including this one: they were finished before it.
+  void releaseUpTo(Lane lane, uint64_t ticket);
   // Throws ERR_NATGRAD_BUFFER if the access, of the argument at `path`, would race with leased memory.
   void check(Napi::Env env, const Access& access, const std::string& path) const;
   void check(Napi::Env env, const std::vector<Access>& accesses) const;
+  // The same for accesses by work that is submitted to this lane.
+  void checkOtherLanes(Napi::Env env, Lane lane, const std::vector<Access>& accesses) const;
 
   bool empty() const { return leases_.empty(); }
 
  private:
   struct Lease {
+    Lane lane;
     uint64_t ticket;
     Access access;
+
+    bool conflictsWith(const Access& other) const { return (other.write || access.write) && other.overlaps(access); }
   };
-  std::vector<Lease> leases_;  // by ascending ticket
+  [[noreturn]] static void refuse(Napi::Env env, const std::string& path, const Lease& lease);
+
+  std::vector<Lease> leases_;
 };
 
 }  // namespace natgrad

@@ -17,8 +17,13 @@
 
 namespace natgrad {
 
+// Which thread submitted work goes to: that of long work, or one for short work that is needed soon and must not wait behind it.
+enum class Lane : int32_t { background, soon };
+constexpr int laneCount = 2;
+
 // Jobs that were handed over, and what became of them.
 struct Submission {
+  Lane lane = Lane::background;
   uint64_t ticket = 0;
   int threads = 1;
   Phases phases;
@@ -51,7 +56,7 @@ class Worker {
   std::mutex mutex_;
   std::condition_variable arrived_, done_;
   std::deque<std::shared_ptr<Submission>> queue_;
-  uint64_t lastFinished_ = 0;  // tickets are given out in the order of the queue
+  uint64_t lastFinished_ = 0;  // tickets are given out in the order of the queue, with gaps
   uint64_t tellUpTo_ = 0;
   bool stopping_ = false;
   std::thread thread_;  // last, so that all else is there when it starts

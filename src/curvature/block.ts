@@ -211,8 +211,17 @@ export interface CurvatureBlock {
    */
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[];
 
-  /** Whether `preconditionRows` is less work than `preconditionPhases` where the gradient is a product of so many rows. */
+  /**
+   * Whether `preconditionRows` is less work than `preconditionPhases` where the gradient is a product of so many rows. A block has all three
+   * of these methods or none.
+   */
   prefersRows?(rows: number): boolean;
+
+  /**
+   * What of `preconditionRows` the inputs alone determine, to be run before it. It leaves that out if it is then given the same inputs, and
+   * the inverses are the same.
+   */
+  beginRows?(inputs: Rows): Phase[];
 
   /** As `preconditionPhases`, given the rows whose product the gradients are. */
   preconditionRows?(rows: RowGradient, gradients: FloatArray[], directions: FloatArray[]): Phase[];

@@ -66,7 +66,7 @@ export interface NativeDevice {
 /** What natgrad.node exports for the linear algebra. Its errors are plain Errors with a `code` of ours. */
 export interface Addon {
   run(phases: Job[][], device?: NativeDevice): PackedReports;
-  submit(phases: Job[][], device?: NativeDevice): NativePending;
+  submit(phases: Job[][], device?: NativeDevice, soon?: boolean): NativePending;
   firstNonFinite(arrays: FloatArray[]): number;
   getThreads(): number;
   setThreads(threads: number): void;

@@ -392,8 +392,10 @@ export interface Kernels {
   /**
    * Runs the phases on the back end's own thread, after all that was submitted before. The inputs of `factor`, `diagonalFactor`,
    * `unitFactors`, `scores` and `rationalFactor` jobs are copied before this returns; every other buffer must not be touched until `wait` has returned.
+   * Work that is needed `soon` has a thread of its own, so that it does not wait behind long work; a buffer that one of the two writes may not be
+   * the other's until its end was seen.
    */
-  submit(phases: Job[][]): Pending;
+  submit(phases: Job[][], options?: { soon?: boolean }): Pending;
   /** Index of the first array that holds a NaN or an infinity, or -1. */
   firstNonFinite(arrays: FloatArray[]): number;
   /** How many threads work on the jobs of one phase. */

@@ -33,9 +33,9 @@ export function nativeKernels(addon: Addon, open?: () => NativeDevice): Kernels 
       );
     },
 
-    submit(phases): Pending {
+    submit(phases, { soon = false } = {}): Pending {
       const shape = Array.isArray(phases) ? phases.map((jobs) => ({ length: jobs?.length ?? 0 })) : [];
-      const pending = translated(() => addon.submit(phases, device));
+      const pending = translated(() => addon.submit(phases, device, soon));
       let reports: Report[][] | undefined;
       return {
         get finished() {

@@ -65,13 +65,13 @@ export class CurvatureEstimation {
   ) {
     this.settings = fisherSettings(config.fisher);
     this.estimator = this.settings.estimator;
-    this.rowGradients = new RowGradients(config.precision);
     const restart = (block: CurvatureBlock) => {
       block.restart();
       this.averages[this.blocks.indexOf(block)].weight = 0;
     };
     this.placement = new Placement(config, this.blocks, warn);
     this.refresher = new Refresher(config, this.placement, this.blocks, restart, warn);
+    this.rowGradients = new RowGradients(config, this.placement);
   }
 
   /** The block of a variable, once a recorded loss has used it. */
@@ -119,7 +119,7 @@ export class CurvatureEstimation {
           return [];
         }
         const targets = blocks.flatMap(gradientTargets);
-        const ofRows = this.rowGradients.targets(blocks);
+        const ofRows = this.beginRows(step, blocks, host);
         if (targets.length === 0) {
           // What the blocks want to know is known from the forward pass: no backward pass, and no distribution to start one from.
           this.take(step, lambda, recording.examples, blocks, () => undefined, host);
@@ -138,6 +138,14 @@ export class CurvatureEstimation {
         host.lend(() => this.rowGradients.keep(blocks, gradientOf, host));
       },
     };
+  }
+
+  /** Begins what the inputs of wide layers determine of the step; returns the tensors whose gradients are to be kept for the rest of it. */
+  private beginRows(step: number, blocks: LayerBlock[], host: Host): tf.Tensor[] {
+    const { refresher, rowGradients } = this;
+    if (!rowGradients.concern(blocks)) return [];
+    const early = refresher.settleEarly(step);
+    return host.lend(() => rowGradients.begin(blocks, host, early));
   }
 
   /**

@@ -130,6 +130,16 @@ export class Refresher {
     return step % period === 0 || (step < period && (step & (step - 1)) === 0);
   }
 
+  /**
+   * Before the statistics of a step are gathered: installs the inverses that the step will be taken with, and says whether these are
+   * known already.
+   */
+  settleEarly(step: number): boolean {
+    if (this.config.refresh === 'immediate' || this.blocks.some((block) => !block.ready)) return false;
+    this.settle(this.due(step) ? Infinity : step);
+    return true;
+  }
+
   /** Installs the inverses that are to come into use by step `step`, waiting for them. */
   settle(step: number): void {
     if (this.pending === null || this.pending.step + this.config.refreshLag > step) return;

@@ -195,7 +195,7 @@ function everyJob(dtype: Dtype): { phases: Job[][]; outputs: FloatArray[] } {
 
 describe.each(['cpu', 'reference'] as const)('submitted work on %s', (backend) => {
   const run = (phases: Job[][]) => kernels(backend).run(phases);
-  const submit = (phases: Job[][]) => kernels(backend).submit(phases);
+  const submit = (phases: Job[][], how?: { soon: boolean }) => kernels(backend).submit(phases, how);
 
   it.each(['float32', 'float64'] as const)('gives the same bits and reports as run, %s', async (dtype) => {
     const now = everyJob(dtype);
@@ -212,6 +212,9 @@ describe.each(['cpu', 'reference'] as const)('submitted work on %s', (backend) =
     expect(await other.promise()).toEqual(reports);
     expect(await other.promise()).toEqual(reports);
     expect(promised.outputs).toEqual(now.outputs);
+    const soon = everyJob(dtype);
+    expect(submit(soon.phases, { soon: true }).wait()).toEqual(reports);
+    expect(soon.outputs).toEqual(now.outputs);
   });
 
   it('is done in the order it was submitted in', () => {
@@ -227,9 +230,12 @@ describe.each(['cpu', 'reference'] as const)('submitted work on %s', (backend) =
       out: x,
     };
     const second: Job = { op: 'combine', terms: [{ data: x, scale: 3 }], out: x };
-    submit([[first]]);
-    submit([[second]]).wait();
-    expect(x[0]).toBe(9);
+    for (const soon of [false, true]) {
+      x[0] = 1;
+      submit([[first]], { soon });
+      submit([[second]], { soon }).wait();
+      expect(x[0]).toBe(9);
+    }
   });
 
   it('copies the inputs of factors before submit returns', () => {
@@ -345,7 +351,7 @@ describe.each(['cpu', 'reference'] as const)('submitted work on %s', (backend) =
 
 describe('memory of submitted work', () => {
   const run = (phases: Job[][]) => kernels('cpu').run(phases);
-  const submit = (phases: Job[][]) => kernels('cpu').submit(phases);
+  const submit = (phases: Job[][], how?: { soon: boolean }) => kernels('cpu').submit(phases, how);
   const n = 200;
   const make = () => {
     const matrix = spd(n, 'float32');
@@ -388,6 +394,21 @@ describe('memory of submitted work', () => {
     expect(codeOf(() => submit([[reading]]))).toBe('ERR_NATGRAD_BUFFER');
     pending.wait();
     expect(codeOf(() => submit([[reading]]).wait())).toBeUndefined();
+  });
+
+  it('may not be written by work on the other thread, nor read there while it is written', () => {
+    for (const soon of [false, true]) {
+      const { matrix, out, job } = make();
+      const other = new Float32Array(n * n);
+      const pending = submit([[job]], { soon });
+      expect(codeOf(() => submit([[half(other, matrix)]], { soon: !soon }))).toBe('ERR_NATGRAD_BUFFER');
+      expect(codeOf(() => submit([[half(out, other)]], { soon: !soon }))).toBe('ERR_NATGRAD_BUFFER');
+      expect(submit([[half(matrix, other)]], { soon: !soon }).wait()[0][0].status).toBe('ok');
+      // The end of work on one thread says nothing about the other.
+      expect(codeOf(() => run([[half(other, matrix)]]))).toBe('ERR_NATGRAD_BUFFER');
+      pending.wait();
+      expect(submit([[half(out, other)]], { soon: !soon }).wait()[0][0].status).toBe('ok');
+    }
   });
 
   it('is free again when later work is seen to be finished', () => {
@@ -499,7 +520,11 @@ describe('the addon', () => {
       'for (let i = 0; i < 50; i++) addon.submit([[job(i)]]); process.exit(7);',
       7,
     ],
-    ['that ends with work pending', 'for (let i = 0; i < 20; i++) addon.submit([[job(i)]]);', 0],
+    [
+      'that ends with work pending',
+      'for (let i = 0; i < 20; i++) addon.submit([[job(i)]], undefined, i % 2 === 0);',
+      0,
+    ],
     [
       'that ends worker threads with work pending',
       `const {Worker} = require('node:worker_threads');

@@ -74,14 +74,21 @@ describe.each(backends)('gradients as products of rows on the %s backend', (back
   beforeEach(() => (byRows = jest.spyOn(KroneckerFactoredBlock.prototype, 'preconditionRows')));
   afterEach(() => jest.restoreAllMocks());
 
-  test.each(['empirical', 'sampled', 'exact'] as const)('give the steps of the %s gradients', (fisher) => {
-    const steps = 5;
-    const rows = train({ config: { fisher }, steps });
-    expect(byRows).toHaveBeenCalledTimes(steps);
-    byRows.mockClear();
-    const plain = train({ config: { fisher }, steps, step: minimizeByCopies });
-    expect(byRows).not.toHaveBeenCalled();
-    rows.forEach((weights, i) => expect(relativeError(weights, plain[i])).toBeLessThan(1e-5));
+  describe.each(['immediate', 'overlapped'] as const)('with %s refresh', (refresh) => {
+    test.each(['empirical', 'sampled', 'exact'] as const)('give the steps of the %s gradients', (fisher) => {
+      const begun = jest.spyOn(KroneckerFactoredBlock.prototype, 'beginRows');
+      // The second refresh comes into use in the sixth step.
+      const steps = 7;
+      const config = { fisher, refresh };
+      const rows = train({ config, steps });
+      expect(byRows).toHaveBeenCalledTimes(steps);
+      // The first step computes the first inverses; from then on those of a step are known before its statistics are.
+      expect(begun).toHaveBeenCalledTimes(refresh === 'overlapped' ? steps - 1 : 0);
+      byRows.mockClear();
+      const plain = train({ config, steps, step: minimizeByCopies });
+      expect(byRows).not.toHaveBeenCalled();
+      rows.forEach((weights, i) => expect(relativeError(weights, plain[i])).toBeLessThan(1e-5));
+    });
   });
 
   test('give the steps of foof, which has no factor of the outputs and takes no backward pass for statistics', () => {

@@ -17,13 +17,13 @@ import {
   type CurvatureBlock,
   type RefreshOutcome,
   type RowGradient,
+  type Rows,
   type Statistics,
 } from '../block';
 import { allocate, Factor } from '../shared/factor';
 import type { KroneckerFactoredOptions } from './kroneckerFactored';
 import type { Phase } from '../phases';
-import { rowProductPhases, rowsArePreferable } from './rowProduct';
-import { Scratch } from '../shared/scratch';
+import { RowProduct, rowsArePreferable } from './rowProduct';
 
 export class InputFactoredBlock implements CurvatureBlock {
   readonly structure = 'input factor';
@@ -38,7 +38,7 @@ export class InputFactoredBlock implements CurvatureBlock {
   private readonly reason: string;
   /** The diagonal of the other factor. */
   private readonly ones: FloatArray;
-  private readonly scratch: Scratch;
+  private readonly rowProduct: RowProduct;
   private lambda = 0;
 
   constructor(options: KroneckerFactoredOptions) {
@@ -50,7 +50,7 @@ export class InputFactoredBlock implements CurvatureBlock {
     this.reason = options.reason ?? '';
     this.input = new Factor(inputSize + (bias ? 1 : 0), diagonalInput ? 'diagonal' : 'lower', precision);
     this.ones = allocate(precision, outputSize).fill(1);
-    this.scratch = new Scratch(precision);
+    this.rowProduct = new RowProduct(precision);
     this.input.clear(bias);
   }
 
@@ -94,8 +94,12 @@ export class InputFactoredBlock implements CurvatureBlock {
     return rowsArePreferable(rows, input.size, outputSize, false);
   }
 
+  beginRows(inputs: Rows): Phase[] {
+    return this.rowProduct.begin(inputs, this.input.inverse);
+  }
+
   preconditionRows(rows: RowGradient, gradients: FloatArray[], directions: FloatArray[]): Phase[] {
-    return rowProductPhases(rows, [this.input.inverse], gradients, directions, this.scratch);
+    return this.rowProduct.phases(rows, [this.input.inverse], gradients, directions);
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {

@@ -26,13 +26,13 @@ import {
   type CurvatureBlock,
   type RefreshOutcome,
   type RowGradient,
+  type Rows,
   type Statistics,
 } from '../block';
 import { denseProduct, Factor, type Precision } from '../shared/factor';
 import type { Phase } from '../phases';
 import { momentPhases, type KroneckerMoments } from './kroneckerMoments';
-import { rowProductPhases, rowsArePreferable } from './rowProduct';
-import { Scratch } from '../shared/scratch';
+import { RowProduct, rowsArePreferable } from './rowProduct';
 import type { WeightSharing } from '../shared/weightSharing';
 
 export interface KroneckerFactoredOptions {
@@ -77,7 +77,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
   readonly precision: Precision;
   private readonly dampingSplit: 'pi' | 'equal';
   private readonly reason: string;
-  private readonly scratch: Scratch;
+  private readonly rowProduct: RowProduct;
   private lambda = 0;
 
   constructor(options: KroneckerFactoredOptions) {
@@ -92,7 +92,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
     this.reason = options.reason ?? '';
     this.input = new Factor(inputSize + (bias ? 1 : 0), diagonalInput ? 'diagonal' : 'lower', precision);
     this.output = new Factor(outputSize, 'lower', precision);
-    this.scratch = new Scratch(precision);
+    this.rowProduct = new RowProduct(precision);
     this.input.clear(bias);
   }
 
@@ -149,9 +149,13 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
     return rowsArePreferable(rows, input.size, output.size);
   }
 
+  beginRows(inputs: Rows): Phase[] {
+    return this.rowProduct.begin(inputs, this.input.inverse);
+  }
+
   preconditionRows(rows: RowGradient, gradients: FloatArray[], directions: FloatArray[]): Phase[] {
     const inverses: [FloatArray, FloatArray] = [this.input.inverse, this.output.inverse];
-    return rowProductPhases(rows, inverses, gradients, directions, this.scratch);
+    return this.rowProduct.phases(rows, inverses, gradients, directions);
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {

@@ -85,6 +85,32 @@ describe.each(['cpu', 'reference'] as const)('the product of rows with the %s ke
   );
 });
 
+test('what was begun with the inputs is left out, if inputs and inverse are still the same, and makes no other bits', () => {
+  const kernel = kernels('cpu');
+  const { block, rowGradient, gradients } = prepared(kernel, 'of both factors', 'float32', true);
+  const rest = (rows: RowGradient) => {
+    const directions = gradients.map((gradient) => gradient.slice().fill(NaN));
+    const phases = block.preconditionRows(rows, gradients, directions);
+    runPhases(kernel, phases);
+    return { directions, jobs: phases[0].jobs.length };
+  };
+  const whole = rest(rowGradient);
+  expect(whole.jobs).toBe(2);
+
+  runPhases(kernel, block.beginRows(rowGradient.inputs));
+  expect(rest(rowGradient)).toEqual({ ...whole, jobs: 1 });
+  // Once only.
+  expect(rest(rowGradient)).toEqual(whole);
+
+  const others = { ...rowGradient, inputs: { ...rowGradient.inputs } };
+  runPhases(kernel, block.beginRows(others.inputs));
+  expect(rest(rowGradient)).toEqual(whole);
+
+  runPhases(kernel, block.beginRows(rowGradient.inputs));
+  refresh(kernel, block, 0.01);
+  expect(rest(rowGradient)).toEqual(whole);
+});
+
 test('rows are preferred where they are fewer than the columns of a layer that is not small', () => {
   const options = (size: number, columns: number, diagonalInput: boolean) => ({
     shape: { names: ['kernel'], shapes: [[size, columns]] },
