@@ -1,4 +1,4 @@
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys } from '../errors';
 import type { ConvGeometry } from './jobs';
 
 /** Padding as tfjs takes it for images in NHWC: `[[0, 0], [top, bottom], [left, right], [0, 0]]`. */
@@ -21,7 +21,8 @@ export interface Conv2dOptions {
  *
  * @param inputShape `[batch, height, width, channels]`
  * @param kernelSize `[height, width]` of the filter, before dilation
- * @throws NatgradError ERR_NATGRAD_SHAPE if no patch fits, ERR_NATGRAD_ARGUMENT for sizes that are not positive integers
+ * @throws NatgradError ERR_NATGRAD_SHAPE if no patch fits, ERR_NATGRAD_ARGUMENT for sizes that are not positive integers and
+ *   for an unknown option
  *
  * @example
  * const geometry = conv2dGeometry([8, 28, 28, 1], [3, 3], {padding: 'same', strides: 2});
@@ -32,6 +33,7 @@ export function conv2dGeometry(
   kernelSize: [number, number],
   options: Conv2dOptions = {},
 ): ConvGeometry {
+  requireKeys(options, ['strides', 'dilations', 'padding', 'dimRoundingMode'], 'options');
   const [batch, inHeight, inWidth, channels] = inputShape;
   const [strideHeight, strideWidth] = pair(options.strides ?? 1, 'strides');
   const [dilationHeight, dilationWidth] = pair(options.dilations ?? 1, 'dilations');

@@ -1,6 +1,6 @@
 import { allocate, many, sameForm, squareSize, type OneOrMany } from './batch';
 import type { FloatArray } from './jobs';
-import { perform, type CallOptions, type Outcome } from './outcome';
+import { perform, requireOptions, type CallOptions, type Outcome } from './outcome';
 
 /** `matrix = vectors diag(values) vectors'`. */
 export interface Eigendecomposition<T extends FloatArray = FloatArray> {
@@ -30,6 +30,7 @@ export function eigh<M extends OneOrMany, O extends CallOptions>(
   matrices: M,
   options?: O,
 ): Outcome<Decomposed<M>, O> {
+  requireOptions<CallOptions>(options, []);
   const list = many<OneOrMany>(matrices) as Float32Array[];
   const results = list.map((matrix) => {
     const size = squareSize('matrix', matrix);

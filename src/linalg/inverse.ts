@@ -1,5 +1,5 @@
 import { many, outputs, sameForm, squareSize, stackCount, type OneOrMany } from './batch';
-import { perform, type CallOptions, type Outcome } from './outcome';
+import { perform, requireOptions, type CallOptions, type Outcome } from './outcome';
 
 export interface InverseOptions<M extends OneOrMany = OneOrMany> extends CallOptions {
   /** Added to the diagonal before inverting; default 0. */
@@ -31,6 +31,7 @@ export function inverse<M extends OneOrMany, O extends InverseOptions<M>>(
   matrices: M,
   options?: O,
 ): Outcome<M, O> {
+  requireOptions<InverseOptions>(options, ['damping', 'size', 'out']);
   const list = many<OneOrMany>(matrices) as Float32Array[];
   const shapes = list.map((matrix) =>
     options?.size === undefined

@@ -1,6 +1,6 @@
 import { many, outputs, sameForm, squareSize, type OneOrMany } from './batch';
 import type { RootMethod } from './jobs';
-import { perform, type CallOptions, type Outcome } from './outcome';
+import { perform, requireOptions, type CallOptions, type Outcome } from './outcome';
 
 export interface InverseRootOptions<M extends OneOrMany = OneOrMany> extends CallOptions {
   /** Which root: `M^(-1/p)`; default 2. */
@@ -33,6 +33,14 @@ export function inverseRoot<M extends OneOrMany, O extends InverseRootOptions<M>
   matrices: M,
   options?: O,
 ): Outcome<M, O> {
+  requireOptions<InverseRootOptions>(options, [
+    'p',
+    'damping',
+    'method',
+    'tolerance',
+    'maxIterations',
+    'out',
+  ]);
   const list = many<OneOrMany>(matrices) as Float32Array[];
   const sizes = list.map((matrix) => squareSize('matrix', matrix));
   const out = outputs(

@@ -1,7 +1,7 @@
 import { NatgradError } from '../errors';
 import { allocate, floatArray, many, sameCount, sameForm, type OneOrMany } from './batch';
 import type { ConvGeometry, FactorJob, FloatArray } from './jobs';
-import { perform, type CallOptions, type Outcome } from './outcome';
+import { perform, requireOptions, type CallOptions, type Outcome } from './outcome';
 
 /** Rows of which second moments are taken: a row-major matrix, or the patches of a convolution's NHWC input. */
 export type FactorInput<T extends FloatArray = FloatArray> =
@@ -36,6 +36,7 @@ export function kroneckerFactor<I extends FactorInput | FactorInput[], O extends
   inputs: I,
   options?: O,
 ): Outcome<FactorOf<I>, O> {
+  requireOptions<FactorOptions>(options, ['homogeneous', 'scale']);
   const list = many<FactorInput>(inputs);
   const factors = list.map((input) => {
     const size = shapeOf(input).columns + Number(options?.homogeneous ?? false);
@@ -61,6 +62,7 @@ export function updateFactor<M extends OneOrMany, O extends UpdateFactorOptions>
   inputs: FactorInput | FactorInput[],
   options?: O,
 ): Outcome<M, O> {
+  requireOptions<UpdateFactorOptions>(options, ['homogeneous', 'scale', 'decay']);
   const targets = many<OneOrMany>(factors) as FloatArray[];
   const list = many<FactorInput>(inputs);
   sameCount('factors', targets.length, 'inputs', list.length);

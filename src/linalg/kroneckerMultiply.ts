@@ -1,6 +1,6 @@
 import { floatArray, many, outputs, sameCount, sameForm, squareSize, type OneOrMany } from './batch';
 import type { FloatArray, KroneckerJob, MatrixForm } from './jobs';
-import { perform, type CallOptions, type Outcome } from './outcome';
+import { perform, requireOptions, type CallOptions, type Outcome } from './outcome';
 
 export interface KroneckerOptions<M extends OneOrMany = OneOrMany> extends CallOptions {
   /** How the left matrices are given: 'full' (default), 'lower' triangle of a symmetric one, or 'diagonal' as a vector. */
@@ -27,6 +27,7 @@ export function kroneckerMultiply<M extends OneOrMany, O extends KroneckerOption
   right: OneOrMany,
   options?: O,
 ): Outcome<M, O> {
+  requireOptions<KroneckerOptions>(options, ['leftForm', 'rightForm', 'out']);
   const inputs = many<OneOrMany>(v) as FloatArray[];
   const out = outputs(
     inputs,

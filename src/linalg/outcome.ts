@@ -1,4 +1,4 @@
-import { NatgradError, type ErrorCode } from '../errors';
+import { NatgradError, requireKeys, type ErrorCode } from '../errors';
 import type { Job, Report, Status } from './jobs';
 import type { BackendChoice } from './backendChoice';
 import { kernels } from './kernels';
@@ -39,6 +39,20 @@ export type Outcome<V, O> = O extends { overlapped: true } ? Overlapped<Result<V
 
 /** One matrix to be treated, as jobs in phases; the failures of all of them are this matrix's. */
 export type Plan = Job[][];
+
+const CALL_OPTIONS: (keyof CallOptions)[] = ['onFailure', 'overlapped', 'backend'];
+
+/**
+ * Checks that the options of a function are those of every call and its own.
+ *
+ * @throws NatgradError ERR_NATGRAD_TYPE if they are no object, ERR_NATGRAD_ARGUMENT for an unknown option
+ */
+export function requireOptions<O extends CallOptions>(
+  options: O | undefined,
+  own: (keyof O & string)[],
+): void {
+  if (options !== undefined) requireKeys(options, [...own, ...CALL_OPTIONS], 'options');
+}
 
 /**
  * Runs the plans of one call, all at the same time, and delivers `value` when they are done.

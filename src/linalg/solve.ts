@@ -10,7 +10,7 @@ import {
   type OneOrMany,
 } from './batch';
 import type { Damped, FloatArray, InverseJob, KroneckerJob } from './jobs';
-import { perform, type CallOptions, type Outcome } from './outcome';
+import { perform, requireOptions, type CallOptions, type Outcome } from './outcome';
 
 export interface SolveOptions<M extends OneOrMany = OneOrMany> extends CallOptions {
   /** Default 0. */
@@ -36,6 +36,7 @@ export function solve<M extends OneOrMany, O extends SolveOptions<M>>(
   b: M,
   options?: O,
 ): Outcome<M, O> {
+  requireOptions<SolveOptions>(options, ['damping', 'out']);
   const list = many(matrices);
   const sides = many<OneOrMany>(b) as FloatArray[];
   sameCount('matrices', list.length, 'b', sides.length);
@@ -81,6 +82,7 @@ export function kroneckerSolve<M extends OneOrMany, O extends SolveOptions<M>>(
   g: OneOrMany,
   options?: O,
 ): Outcome<M, O> {
+  requireOptions<SolveOptions>(options, ['damping', 'out']);
   const lefts = many(a);
   const rights = many(g);
   const inputs = many<OneOrMany>(v) as FloatArray[];

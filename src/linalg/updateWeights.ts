@@ -1,6 +1,6 @@
 import { many, sameCount, sameForm, type OneOrMany } from './batch';
 import type { FloatArray, UpdateJob } from './jobs';
-import { perform, type CallOptions, type Outcome } from './outcome';
+import { perform, requireOptions, type CallOptions, type Outcome } from './outcome';
 
 export interface UpdateWeightsOptions extends CallOptions {
   /** What the direction is multiplied with; negative to descend. */
@@ -28,6 +28,7 @@ export function updateWeights<M extends OneOrMany, O extends UpdateWeightsOption
   directions: OneOrMany,
   options: O,
 ): Outcome<M, O> {
+  requireOptions<UpdateWeightsOptions>(options, ['step', 'velocity', 'momentum', 'shrink']);
   const targets = many<OneOrMany>(weights) as FloatArray[];
   const list = many(directions);
   const velocities = options.velocity === undefined ? undefined : many(options.velocity);

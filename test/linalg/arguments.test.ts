@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import * as linalg from '../../src/linalg';
 import { kernels, NatgradError, type Job } from '../../src/linalg';
 import { Random } from './random';
 
@@ -286,6 +287,52 @@ function spoilEach(index: number, check: (job: Job, path: string, spoilt: unknow
       place.holder[place.key] = spoilt;
       check(job, place.path, spoilt);
     }
+  }
+}
+
+describe('options', () => {
+  const m = () => Float32Array.of(4, 0, 0, 9);
+  const rows = { data: m(), columns: 2 };
+  const calls: [string, (options: object) => unknown][] = [
+    ['conv2dGeometry', (options) => linalg.conv2dGeometry([1, 4, 4, 1], [2, 2], options)],
+    ['eigh', (options) => linalg.eigh(m(), options)],
+    ['inverse', (options) => linalg.inverse(m(), options)],
+    ['inverseRoot', (options) => linalg.inverseRoot(m(), options)],
+    ['kroneckerFactor', (options) => linalg.kroneckerFactor(rows, options)],
+    ['updateFactor', (options) => linalg.updateFactor(m(), rows, options)],
+    ['kroneckerMultiply', (options) => linalg.kroneckerMultiply(m(), m(), m(), options)],
+    ['kroneckerSolve', (options) => linalg.kroneckerSolve(m(), m(), m(), options)],
+    ['solve', (options) => linalg.solve(m(), m(), options)],
+    ['updateWeights', (options) => linalg.updateWeights(m(), m(), { step: 1, ...options })],
+  ];
+
+  it('are checked by every function of the module that takes some', () => {
+    const optionless = ['inspectCuda', 'kernels', 'NatgradError'];
+    const tested = calls.map(([name]) => name);
+    expect([...tested, ...optionless].sort()).toEqual(Object.keys(linalg).sort());
+  });
+
+  it.each(calls)('of %s that do not exist are refused, by a message with those that do', (_, call) => {
+    expect(() => call({})).not.toThrow();
+    const error: unknown = complaint(() => call({ dampling: 0.1 }));
+    expect(error).toMatchObject({
+      code: 'ERR_NATGRAD_ARGUMENT',
+      message: expect.stringMatching(/^options\.dampling is not an option; use \w/) as string,
+    });
+  });
+
+  it.each(calls.slice(0, -1))('of %s that are no object are refused', (_, call) => {
+    for (const options of [null, 0.1, 'lower', [0.1]]) {
+      expect(complaint(() => call(options as unknown as object))).toMatchObject({ code: 'ERR_NATGRAD_TYPE' });
+    }
+  });
+});
+
+function complaint(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    return error;
   }
 }
 
