@@ -47,9 +47,13 @@ export class ExactFisher {
       const trained = recording.layers.flatMap((layer) => layer.variables);
       return { examples: recording.examples, trained, rows: fisherRows(recording, heads, trained) };
     });
+    const isReached = ({ name }: tf.Variable) => found.rows.some((row) => name in row);
+    const own = variables ? found.trained : found.trained.filter(isReached);
     this.examples = found.examples;
-    this.names = found.trained.map(({ name }) => name);
-    this.rows = found.rows;
+    this.names = own.map(({ name }) => name);
+    this.rows = found.rows.map((row) =>
+      Object.fromEntries(own.map(({ name, size }) => [name, row[name] ?? new Float32Array(size)])),
+    );
   }
 
   /** F v, in float64. */
@@ -62,8 +66,19 @@ export class ExactFisher {
     return this.rows.reduce((sum, row) => sum + innerProduct(row, step) ** 2, 0) / (2 * this.examples);
   }
 
-  /** The part of F of some variables, [p, p] row-major and full, over their elements one variable after the other. */
+  /**
+   * The part of F of some variables, [p, p] row-major and full, over their elements one variable after the other.
+   *
+   * @throws NatgradError ERR_NATGRAD_ARGUMENT for a variable that F is not of
+   */
   dense(names: readonly string[] = this.names): Float64Array {
+    const missing = names.find((name) => !this.names.includes(name));
+    if (missing !== undefined) {
+      throw new NatgradError(
+        'ERR_NATGRAD_ARGUMENT',
+        `names has '${missing}', which this Fisher matrix is not of; it is of ${this.names.join(', ')}.`,
+      );
+    }
     const rows = this.rows.map((row) => Float64Array.from(names.flatMap((name) => [...row[name]])));
     const size = rows[0].length;
     const matrix = new Float64Array(size * size);
@@ -193,7 +208,7 @@ export function headsOf(recording: Recording, fisher: FisherOption | undefined):
   );
 }
 
-/** Every row of every column of B by itself, sent back. */
+/** Every row of every column of B by itself, sent back; without the variables that it does not reach. */
 function fisherRows(recording: Recording, heads: LikelihoodHead[], variables: tf.Variable[]): NamedVectors[] {
   const current = host();
   const values = headValues(recording, heads, current);
@@ -209,9 +224,9 @@ function fisherRows(recording: Recording, heads: LikelihoodHead[], variables: tf
           for (let at = begin; at < begin + columns; at++) out[at] = Math.sqrt(weight) * vector[at];
         });
         const gradients = recording.backward(new Map([[id, seed]]), variables);
-        const found = variables.map(({ id: variable, name, size }) => {
+        const found = variables.flatMap(({ id: variable, name }) => {
           const gradient = gradients.get(variable);
-          return [name, gradient ? current.read(gradient).slice() : new Float32Array(size)] as const;
+          return gradient ? [[name, current.read(gradient).slice()] as const] : [];
         });
         seed.dispose();
         gradients.forEach((gradient) => gradient.dispose());

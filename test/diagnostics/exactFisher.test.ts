@@ -139,6 +139,42 @@ describe('the exact Fisher matrix of a batch', () => {
     expect(angle).toBeLessThan(0.9999);
   });
 
+  it('leaves out what the loss does not depend on, such as another model', () => {
+    const other = tf.sequential({ layers: [tf.layers.dense({ units: 2, inputShape: [3] })] });
+    const optimizer = kfac({ ...exactly, damping: 0.01 });
+    const { value, grads } = optimizer.computeGradients(loss);
+    tf.dispose([value, grads]);
+    const found = new ExactFisher(loss);
+    expect(optimizer.summary().length).toBe(4); // The two layers, and the other model's kernel and bias.
+    expect(found.names).toEqual(names);
+    expect(estimatorError(optimizer, found)).toEqual(estimatorError(optimizer, exact()));
+    expect(
+      estimatorError(optimizer, found)
+        .map(({ variables: of }) => of.split(', '))
+        .flat(),
+    ).toEqual(names);
+    other.dispose();
+  });
+
+  it('finds no error in a block that is zero as it should be', () => {
+    model.layers[1].setWeights(model.layers[1].getWeights().map((weight) => tf.zerosLike(weight)));
+    // Nothing gets through the second layer to the first.
+    const [first, second] = estimatorError(gathered(kfac({ ...exactly, damping: 0.01 })), exact());
+    expect(first).toMatchObject({ relativeError: 0, cosine: 1 });
+    expect(second.relativeError).toBeGreaterThan(0);
+  });
+
+  it('refuses a block of which it has some variables only', () => {
+    const optimizer = gathered(kfac({ ...exactly, damping: 0.01 }));
+    const kernels = new ExactFisher(loss, { variables: [variables()[0], variables()[2]] });
+    expect(() => estimatorError(optimizer, kernels)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_NATGRAD_ARGUMENT',
+        message: `names has '${names[1]}', which this Fisher matrix is not of; it is of ${names[0]}, ${names[2]}.`,
+      }) as Error,
+    );
+  });
+
   it('measures the divergence of a step, which is 1/2 step^T F step for a small one, and puts the weights back', () => {
     const { gradient } = parts();
     const before = weightsOf(model);
