@@ -9,7 +9,7 @@ import type { Row } from './logFile';
  * optimizer that is not natgrad's it is the learning rate, if it has one.
  */
 export function statisticsOf(optimizer: tf.Optimizer): Row {
-  // instanceof takes every optimizer for every other: tf.Optimizer defines it by methods.
+  // Not instanceof: the class would load all of natgrad for callbacks that another optimizer has.
   if ('stats' in optimizer) {
     const statistics = flat((optimizer as { stats(): OptimizerStats }).stats());
     delete statistics.step;

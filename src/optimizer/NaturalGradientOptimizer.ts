@@ -17,6 +17,7 @@ import { Dampings } from './dampings';
 import { curvatureView, type CurvatureView } from './curvatureView';
 import { CurvatureEstimation } from './estimation';
 import { readGradients, type Gradients } from './namedGradients';
+import { isInstanceOf } from './instanceOf';
 import { ModelledStep, type BatchLoss } from './modelledStep';
 import type { Placement } from './placement';
 import { restoreConfig, saveConfig } from './savedConfig';
@@ -75,6 +76,10 @@ export interface OptimizerStats {
 export class NaturalGradientOptimizer extends tf.Optimizer {
   static get className(): string {
     return 'NaturalGradient';
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isInstanceOf(this, NaturalGradientOptimizer, value);
   }
 
   private readonly config: ResolvedConfig;

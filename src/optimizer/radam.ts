@@ -5,6 +5,7 @@ import { requirePositive, requireSchedule, valueAt, type Schedule } from '../ste
 import { restoreSchedule, saveSchedule } from '../step/scheduleConfig';
 import { restoreDecay, WeightDecay, type DecayOption } from '../step/weightDecay';
 import type { NamedTensors } from './checkpoint';
+import { isInstanceOf } from './instanceOf';
 
 export interface RadamConfig {
   /** Step length: a number or a function of the step, counted from 0. Default 0.001. */
@@ -65,6 +66,10 @@ export function rectification(beta2: number, t: number): { rho: number; rectifie
  */
 export class RadamOptimizer extends tf.Optimizer {
   static readonly className = 'NatgradRadam';
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isInstanceOf(this, RadamOptimizer, value);
+  }
 
   private schedule: Schedule;
   private readonly beta1: number;
