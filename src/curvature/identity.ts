@@ -8,6 +8,7 @@ import {
   type RefreshOutcome,
 } from './block';
 import type { Phase } from './phases';
+import { summaryOf } from './shared/summary';
 
 export class IdentityBlock implements CurvatureBlock {
   readonly structure = 'identity';
@@ -61,13 +62,9 @@ export class IdentityBlock implements CurvatureBlock {
   loaded(): void {}
 
   summary(): BlockSummary {
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: '',
-      parameters: parameterCount(this.shape),
       bytes: 0,
-      reason: '',
-    };
+    });
   }
 }

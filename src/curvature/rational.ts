@@ -11,7 +11,6 @@
 import type { FloatArray, RationalLayout, Report } from '../linalg/jobs';
 import type { Layer } from '../tape/types';
 import {
-  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -22,6 +21,9 @@ import {
 } from './block';
 import { allocate, type Precision } from './shared/factor';
 import { dotPhase, type Phase } from './phases';
+import { FactorStack } from './shared/factorStack';
+import { product } from './shared/productJob';
+import { summaryOf } from './shared/summary';
 import { requireMemory, shapeOf, type CommonOptions } from './structure';
 
 export interface RationalOptions {
@@ -39,25 +41,20 @@ export class RationalBlock implements CurvatureBlock {
 
   private readonly layout: RationalLayout;
   private readonly size: number;
-  /** Stacks of one matrix per group; of the moments the lower triangles. */
-  private readonly moments: FloatArray;
-  private inverses: FloatArray;
-  private next: FloatArray;
+  /** One matrix per group. */
+  private readonly factors: FactorStack;
   /** A vector over the coefficients, group by group, and its product with a stack. */
   private readonly vector: FloatArray;
-  private readonly product: FloatArray;
-  private lambda = 0;
+  private readonly result: FloatArray;
 
   constructor({ shape, layout, precision = 'float32' }: RationalOptions) {
     this.shape = shape;
     this.layout = layout;
     this.size = layout.numeratorSize + layout.denominatorSize;
+    this.factors = new FactorStack(this.size, layout.groups, precision);
     const length = layout.groups * this.size;
-    this.moments = allocate(precision, length * this.size);
-    this.inverses = allocate(precision, length * this.size);
-    this.next = allocate(precision, length * this.size);
     this.vector = allocate(precision, length);
-    this.product = allocate(precision, length);
+    this.result = allocate(precision, length);
   }
 
   updatePhases([{ examples, activations, passes }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
@@ -79,45 +76,28 @@ export class RationalBlock implements CurvatureBlock {
           examples: independent,
           decay: pass === 0 ? decay : 1,
           scale: (scale * weight * gradientScale ** 2) / examples,
-          factors: this.moments,
+          factors: this.factors.moments,
         },
       ],
     }));
   }
 
   refreshPhases(lambda: number): Phase[] {
-    this.lambda = lambda;
-    const { moments: matrix, size, next: out } = this;
-    return [{ jobs: [{ op: 'inverse', matrix, size, count: this.layout.groups, damping: lambda, out }] }];
+    return this.factors.refreshPhases(lambda);
   }
 
-  install([report]: Report[]): RefreshOutcome {
-    const failed = report.status !== 'ok';
-    if (!failed) {
-      [this.inverses, this.next] = [this.next, this.inverses];
-    } else if (!this.ready) {
-      this.inverses.fill(0);
-      for (let group = 0; group < this.layout.groups; group++) {
-        for (let i = 0; i < this.size; i++) {
-          this.inverses[(group * this.size + i) * this.size + i] = 1 / this.lambda;
-        }
-      }
-    }
+  install(reports: Report[]): RefreshOutcome {
+    const outcome = this.factors.install(reports, this.ready);
     this.ready = true;
-    return {
-      failures: Number(failed),
-      retries: Number(report.retries > 0),
-      minEigenvalue: report.minEigenvalue,
-      overflowed: report.status === 'notFinite',
-    };
+    return outcome;
   }
 
   restart(): void {
-    this.moments.fill(0);
+    this.factors.moments.fill(0);
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
-    return this.products(() => this.inverses, gradients, directions);
+    return this.products(() => this.factors.inverses, gradients, directions);
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
@@ -126,23 +106,10 @@ export class RationalBlock implements CurvatureBlock {
 
   private products(stack: () => FloatArray, input: FloatArray[], out: FloatArray[]): Phase[] {
     this.gather(input);
-    const { size, vector, product } = this;
+    const { size, vector, result } = this;
     return [
       {
-        jobs: [
-          {
-            op: 'product',
-            left: stack(),
-            right: vector,
-            rows: size,
-            inner: size,
-            columns: 1,
-            count: this.layout.groups,
-            scale: 1,
-            keep: 0,
-            out: product,
-          },
-        ],
+        jobs: [product([size, size, 1], stack(), vector, result, { count: this.layout.groups })],
         then: () => this.scatter(out),
       },
       dotPhase(input, out),
@@ -160,8 +127,8 @@ export class RationalBlock implements CurvatureBlock {
   private scatter([numerators, denominators]: FloatArray[]): void {
     this.eachGroup((at, a, b) => {
       const middle = at + this.layout.numeratorSize;
-      numerators.set(this.product.subarray(at, middle), a[0]);
-      denominators.set(this.product.subarray(middle, at + this.size), b[0]);
+      numerators.set(this.result.subarray(at, middle), a[0]);
+      denominators.set(this.result.subarray(middle, at + this.size), b[0]);
     });
   }
 
@@ -171,7 +138,7 @@ export class RationalBlock implements CurvatureBlock {
   }
 
   private fullMoments(): FloatArray {
-    const full = this.moments.slice();
+    const full = this.factors.moments.slice();
     const { size } = this;
     for (let begin = 0; begin < full.length; begin += size * size) {
       for (let i = 0; i < size; i++) {
@@ -200,11 +167,11 @@ export class RationalBlock implements CurvatureBlock {
   }
 
   state(): Record<string, FloatArray> {
-    return { F: this.moments, inverseF: this.inverses };
+    return this.factors.state();
   }
 
   upcoming(): Record<string, FloatArray> {
-    return { upcomingF: this.next };
+    return this.factors.upcoming();
   }
 
   loaded(ready: boolean): void {
@@ -212,15 +179,8 @@ export class RationalBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    const { groups } = this.layout;
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
-      matrices: `${groups > 1 ? `${groups} of ` : ''}${this.size} x ${this.size}`,
-      parameters: parameterCount(this.shape),
-      bytes: 3 * this.moments.byteLength + 2 * this.vector.byteLength,
-      reason: '',
-    };
+    const { dimensions: matrices, bytes } = this.factors;
+    return summaryOf(this, { matrices, bytes: bytes + 2 * this.vector.byteLength });
   }
 }
 

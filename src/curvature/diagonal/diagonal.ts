@@ -20,6 +20,7 @@ import {
   type Statistics,
 } from '../block';
 import { allocate, type Precision } from '../shared/factor';
+import { summaryOf } from '../shared/summary';
 import type { Phase } from '../phases';
 
 export interface DiagonalOptions {
@@ -140,15 +141,11 @@ export class DiagonalBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    const parameters = this.moment.length;
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
-      matrices: `diagonal ${parameters}`,
-      parameters,
+    return summaryOf(this, {
+      matrices: `diagonal ${this.moment.length}`,
       bytes: 3 * this.moment.byteLength,
       reason: this.reason,
-    };
+    });
   }
 }
 

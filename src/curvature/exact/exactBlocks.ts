@@ -7,9 +7,8 @@
  * with s_n,c the score of example n in group c, in no way factorised: the unit-wise Fisher matrix of Y. Ollivier, "Riemannian metrics for
  * neural networks I", 2015, with the channels for units.
  */
-import type { FloatArray, Job, Report } from '../../linalg/jobs';
+import type { FloatArray, Report } from '../../linalg/jobs';
 import {
-  variableSizes,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -20,7 +19,10 @@ import {
 } from '../block';
 import { allocate, type Precision } from '../shared/factor';
 import { dotPhase, type Phase } from '../phases';
+import { FactorStack } from '../shared/factorStack';
+import { product } from '../shared/productJob';
 import { scoresOf, type ScoreGroups } from '../shared/scores';
+import { summaryOf } from '../shared/summary';
 
 export interface ExactBlocksOptions {
   shape: BlockShape;
@@ -38,11 +40,8 @@ export class ExactBlocks implements CurvatureBlock {
 
   private readonly groups: ScoreGroups;
   private readonly precision: Precision;
-  /** Stacks of `count` full symmetric matrices of `size`. */
-  private readonly moments: FloatArray;
-  private inverses: FloatArray;
-  private next: FloatArray;
-  private lambda = 0;
+  /** Full symmetric matrices. */
+  private readonly factors: FactorStack;
 
   constructor({ shape, groups, needsActivations, precision = 'float32' }: ExactBlocksOptions) {
     this.structure = groups.count === 1 ? 'exact' : 'exact per channel';
@@ -50,72 +49,42 @@ export class ExactBlocks implements CurvatureBlock {
     this.needs = [{ activations: needsActivations, outputGradients: true }];
     this.groups = groups;
     this.precision = precision;
-    const length = groups.count * groups.size ** 2;
-    this.moments = allocate(precision, length);
-    this.inverses = allocate(precision, length);
-    this.next = allocate(precision, length);
+    this.factors = new FactorStack(groups.size, groups.count, precision);
   }
 
   updatePhases([statistics]: Statistics[], { decay, scale }: AverageStep): Phase[] {
     const { count, size } = this.groups;
     const { phases, data, rows } = scoresOf(this.groups, statistics, this.precision);
-    const moment: Job = {
-      op: 'product',
-      left: data,
-      right: data,
-      rows: size,
-      inner: rows,
-      columns: size,
+    const moment = product([size, rows, size], data, data, this.factors.moments, {
       transposeLeft: true,
       count,
       scale: scale / statistics.examples,
       keep: decay,
-      out: this.moments,
-    };
+    });
     return [...phases.map((jobs) => ({ jobs })), { jobs: [moment] }];
   }
 
   refreshPhases(lambda: number): Phase[] {
-    this.lambda = lambda;
-    const { count, size } = this.groups;
-    const jobs: Job[] = [
-      { op: 'inverse', matrix: this.moments, size, count, damping: lambda, out: this.next },
-    ];
-    return [{ jobs }];
+    return this.factors.refreshPhases(lambda);
   }
 
   /** All groups are replaced together or not at all. */
-  install([report]: Report[]): RefreshOutcome {
-    const failed = report.status !== 'ok';
-    if (!failed) [this.inverses, this.next] = [this.next, this.inverses];
-    else if (!this.ready) this.installIdentity();
+  install(reports: Report[]): RefreshOutcome {
+    const outcome = this.factors.install(reports, this.ready);
     this.ready = true;
-    return {
-      failures: failed ? 1 : 0,
-      retries: report.retries > 0 ? 1 : 0,
-      minEigenvalue: report.minEigenvalue,
-      overflowed: report.status === 'notFinite',
-    };
-  }
-
-  private installIdentity(): void {
-    const { size } = this.groups;
-    this.inverses.fill(0);
-    for (let row = 0; row * size < this.inverses.length; row++) {
-      this.inverses[row * size + (row % size)] = 1 / this.lambda;
-    }
+    return outcome;
   }
 
   restart(): void {
-    this.moments.fill(0);
+    this.factors.moments.fill(0);
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
-    return this.productPhases(this.inverses, gradients, directions);
+    return this.productPhases(this.factors.inverses, gradients, directions);
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
-    return this.productPhases(this.moments, vectors, products);
+    return this.productPhases(this.factors.moments, vectors, products);
   }
 
   /** Group by group the matrix times the vector. */
@@ -131,39 +100,29 @@ export class ExactBlocks implements CurvatureBlock {
       const all = places(outs);
       elements.forEach((place, i) => all.set(place, results[i]));
     };
-    const job: Job = {
-      op: 'product',
-      left: matrices,
-      right: vectors,
-      rows: size,
-      inner: size,
-      columns: 1,
-      count,
-      scale: 1,
-      keep: 0,
-      out: results,
-    };
+    const job = product([size, size, 1], matrices, vectors, results, { count });
     return [{ jobs: [], then: gather }, { jobs: [job], then: scatter }, dotPhase(inputs, outs)];
   }
 
   toDense(): Float64Array {
     const { size, elements } = this.groups;
+    const { moments } = this.factors;
     const n = elements.length;
     const dense = new Float64Array(n * n);
-    for (let at = 0; at < this.moments.length; at++) {
+    for (let at = 0; at < moments.length; at++) {
       const row = Math.floor(at / size);
       const column = row - (row % size) + (at % size);
-      dense[elements[row] * n + elements[column]] = this.moments[at];
+      dense[elements[row] * n + elements[column]] = moments[at];
     }
     return dense;
   }
 
   state(): Record<string, FloatArray> {
-    return { F: this.moments, inverseF: this.inverses };
+    return this.factors.state();
   }
 
   upcoming(): Record<string, FloatArray> {
-    return { upcomingF: this.next };
+    return this.factors.upcoming();
   }
 
   loaded(ready: boolean): void {
@@ -171,15 +130,8 @@ export class ExactBlocks implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    const { count, size } = this.groups;
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
-      matrices: count === 1 ? `${size} x ${size}` : `${count} of ${size} x ${size}`,
-      parameters: variableSizes(this.shape).reduce((sum, length) => sum + length, 0),
-      bytes: 3 * this.moments.byteLength,
-      reason: '',
-    };
+    const { dimensions: matrices, bytes } = this.factors;
+    return summaryOf(this, { matrices, bytes });
   }
 }
 

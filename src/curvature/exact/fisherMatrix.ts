@@ -30,7 +30,10 @@ import {
 import { allocate, Factor, type Precision } from '../shared/factor';
 import { dotPhase, type Phase } from '../phases';
 import { copyJob } from '../scores/scoreRows';
+import { kroneckerJob, type Operand } from '../shared/kroneckerJob';
+import { outcomeOf } from '../shared/outcome';
 import { Scratch } from '../shared/scratch';
+import { summaryOf } from '../shared/summary';
 
 export interface FisherMatrixOptions {
   /** What the summary calls it. */
@@ -56,7 +59,7 @@ export class FisherMatrixBlock implements CurvatureBlock {
 
   private readonly sizes: number[];
   private readonly factor: Factor;
-  private readonly one: FloatArray;
+  private readonly one: Operand;
   private readonly updateScratch: Scratch;
   private readonly applyScratch: Scratch;
   private lambda = 1;
@@ -72,7 +75,7 @@ export class FisherMatrixBlock implements CurvatureBlock {
     this.needs = layers.map(() => ({ activations: true, outputGradients: true }));
     this.sizes = sizes;
     this.factor = new Factor(total, 'lower', precision);
-    this.one = allocate(precision, 1).fill(1);
+    this.one = { matrix: allocate(precision, 1).fill(1), size: 1, form: 'full' };
     this.updateScratch = new Scratch(precision);
     this.applyScratch = new Scratch(precision);
   }
@@ -129,12 +132,7 @@ export class FisherMatrixBlock implements CurvatureBlock {
     const installed = this.factor.install(report);
     if (!installed && !this.ready) this.factor.installIdentity(this.lambda);
     this.ready = true;
-    return {
-      failures: Number(!installed),
-      retries: Number(report.retries > 0),
-      minEigenvalue: report.minEigenvalue,
-      overflowed: report.status === 'notFinite',
-    };
+    return outcomeOf([report]);
   }
 
   restart(): void {
@@ -142,19 +140,14 @@ export class FisherMatrixBlock implements CurvatureBlock {
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
-    return this.products(this.factor.inverse, 'full', gradients, directions);
+    return this.products(this.factor.inverseOperand, gradients, directions);
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
-    return this.products(this.factor.moment, 'lower', vectors, products);
+    return this.products(this.factor.operand, vectors, products);
   }
 
-  private products(
-    left: FloatArray,
-    leftForm: 'full' | 'lower',
-    inputs: FloatArray[],
-    outs: FloatArray[],
-  ): Phase[] {
+  private products(matrix: Operand, inputs: FloatArray[], outs: FloatArray[]): Phase[] {
     const { size } = this.factor;
     const input = this.applyScratch.array('input', size);
     const out = this.applyScratch.array('out', size);
@@ -163,20 +156,9 @@ export class FisherMatrixBlock implements CurvatureBlock {
       return variableSizes(this.shape).map((length) => joined.subarray(begin, (begin += length)));
     };
     const [inputParts, outParts] = [parts(input), parts(out)];
-    const multiply: Job = {
-      op: 'kronecker',
-      left,
-      leftSize: size,
-      leftForm,
-      right: this.one,
-      rightSize: 1,
-      rightForm: 'full',
-      input,
-      out,
-    };
     return [
       { jobs: inputs.map((data, i) => copyJob(data, inputParts[i])) },
-      { jobs: [multiply] },
+      { jobs: [kroneckerJob(matrix, this.one, [input], [out])] },
       { jobs: outs.map((data, i) => copyJob(outParts[i], data)) },
       dotPhase(inputs, outs),
     ];
@@ -202,13 +184,6 @@ export class FisherMatrixBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
-      matrices: this.factor.dimensions,
-      parameters: this.factor.size,
-      bytes: this.factor.bytes,
-      reason: '',
-    };
+    return summaryOf(this, { matrices: this.factor.dimensions, bytes: this.factor.bytes });
   }
 }

@@ -1,6 +1,7 @@
 /** One side of a Kronecker product: a second moment with its eigenvectors. */
-import type { FloatArray, Job, MatrixForm, Report } from '../../linalg/jobs';
+import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import { allocate, Moment, type Precision } from '../shared/factor';
+import type { Operand } from '../shared/kroneckerJob';
 
 /**
  * A second moment with its eigendecomposition `V diag(values) V'`, kept twice: one in use, one being computed, swapped by `install`. A
@@ -54,9 +55,12 @@ export class EigenSide extends Moment {
     return [this.moment, this.vectors, this.upcomingVectors];
   }
 
-  /** How `vectors` are held. */
-  get vectorsForm(): MatrixForm {
-    return this.form === 'diagonal' ? 'diagonal' : 'full';
+  /** For the jobs that multiply by eigenvectors, those in use or others, or by their transpose. */
+  basis(vectors: FloatArray, transposed: boolean): Operand {
+    const { size } = this;
+    return this.form === 'diagonal'
+      ? { matrix: vectors, size, form: 'diagonal' }
+      : { matrix: vectors, size, form: 'full', transposed };
   }
 
   get bytes(): number {

@@ -9,7 +9,6 @@
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
   least,
-  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -25,6 +24,9 @@ import { momentPhases, type KroneckerMoments } from './kroneckerMoments';
 import { variableParts } from '../shared/layerMatrix';
 import { dotPhase, type Phase } from '../phases';
 import type { WeightSharing } from '../shared/weightSharing';
+import { kroneckerJob } from '../shared/kroneckerJob';
+import { product } from '../shared/productJob';
+import { summaryOf } from '../shared/summary';
 
 export class EigenbasisBlock implements CurvatureBlock, KroneckerMoments {
   readonly structure: string = 'Kronecker factored, exact damping';
@@ -128,78 +130,30 @@ export class EigenbasisBlock implements CurvatureBlock, KroneckerMoments {
 
   /** The eigenvalues in use, [left, right], and the jobs that compute them. */
   protected eigenvalues(): { jobs: Job[]; eigenvalues: FloatArray } {
-    const product: Job = {
-      op: 'product',
-      left: this.left.values,
-      right: this.right.values,
-      rows: this.left.size,
-      inner: 1,
-      columns: this.right.size,
-      scale: 1,
-      keep: 0,
-      out: this.spectrum,
-    };
-    return { jobs: [product], eigenvalues: this.spectrum };
+    const { left, right, spectrum } = this;
+    const outer = product([left.size, 1, right.size], left.values, right.values, spectrum);
+    return { jobs: [outer], eigenvalues: spectrum };
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
-    const { left, right } = this;
-    const job: Job = {
-      op: 'kronecker',
-      left: left.moment,
-      leftSize: left.size,
-      leftForm: left.form,
-      right: right.moment,
-      rightSize: right.size,
-      rightForm: right.form,
-      ...this.ends(vectors, products),
-    };
-    return [{ jobs: [job] }];
+    return [{ jobs: [kroneckerJob(this.left.operand, this.right.operand, vectors, products)] }];
   }
 
   /** `rotated = U_l' V U_r`, in the basis in use or in another. */
   protected rotate(vectors: FloatArray[], left = this.left.vectors, right = this.right.vectors): Job {
-    const leftForm = this.left.vectorsForm;
-    return {
-      op: 'kronecker',
-      left,
-      leftSize: this.left.size,
-      leftForm,
-      ...(leftForm === 'full' && { leftTransposed: true }),
-      right,
-      rightSize: this.right.size,
-      rightForm: this.right.vectorsForm,
-      ...this.ends(vectors, this.parts(this.rotated)),
-    };
+    const bases = [this.left.basis(left, true), this.right.basis(right, false)] as const;
+    return kroneckerJob(...bases, vectors, this.parts(this.rotated));
   }
 
   /** `out = U_l rotated U_r'`. */
   protected rotateBack(out: FloatArray[], left = this.left.vectors, right = this.right.vectors): Job {
-    const rightForm = this.right.vectorsForm;
-    return {
-      op: 'kronecker',
-      left,
-      leftSize: this.left.size,
-      leftForm: this.left.vectorsForm,
-      right,
-      rightSize: this.right.size,
-      rightForm,
-      ...(rightForm === 'full' && { rightTransposed: true }),
-      ...this.ends(this.parts(this.rotated), out),
-    };
+    const bases = [this.left.basis(left, false), this.right.basis(right, true)] as const;
+    return kroneckerJob(...bases, this.parts(this.rotated), out);
   }
 
   /** A matrix of the size of a score as the arrays of the variables. */
   private parts(matrix: FloatArray): FloatArray[] {
     return variableParts(matrix, { rows: this.left.size, columns: this.right.size, bias: this.bias });
-  }
-
-  private ends(input: FloatArray[], out: FloatArray[]) {
-    return {
-      input: input[0],
-      out: out[0],
-      ...(this.bias ? { inputLast: input[1], outLast: out[1] } : {}),
-    };
   }
 
   toDense(): Float64Array {
@@ -234,13 +188,10 @@ export class EigenbasisBlock implements CurvatureBlock, KroneckerMoments {
   }
 
   summary(): BlockSummary {
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: `${this.input.dimensions}, ${this.output.dimensions}`,
-      parameters: parameterCount(this.shape),
       bytes: this.input.bytes + this.output.bytes + 2 * this.rotated.byteLength,
       reason: this.reason,
-    };
+    });
   }
 }

@@ -10,7 +10,6 @@
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
   rowsOf,
-  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -24,6 +23,9 @@ import { allocate, Factor } from '../shared/factor';
 import type { KroneckerFactoredOptions } from './kroneckerFactored';
 import type { Phase } from '../phases';
 import { RowProduct, rowsArePreferable } from './rowProduct';
+import { kroneckerJob, type Operand } from '../shared/kroneckerJob';
+import { outcomeOf } from '../shared/outcome';
+import { summaryOf } from '../shared/summary';
 
 export class InputFactoredBlock implements CurvatureBlock {
   readonly structure = 'input factor';
@@ -68,12 +70,7 @@ export class InputFactoredBlock implements CurvatureBlock {
     const installed = this.input.install(report);
     if (!installed && !this.ready) this.input.installIdentity(this.lambda);
     this.ready = true;
-    return {
-      failures: installed ? 0 : 1,
-      retries: report.retries > 0 ? 1 : 0,
-      minEigenvalue: report.minEigenvalue,
-      overflowed: report.status === 'notFinite',
-    };
+    return outcomeOf([report]);
   }
 
   restart(): void {
@@ -85,7 +82,7 @@ export class InputFactoredBlock implements CurvatureBlock {
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
-    return [{ jobs: [this.product(gradients, directions, 'inverse')] }];
+    return [{ jobs: [this.product(this.input.inverseOperand, gradients, directions)] }];
   }
 
   prefersRows(rows: number): boolean {
@@ -103,29 +100,14 @@ export class InputFactoredBlock implements CurvatureBlock {
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
-    return [{ jobs: [this.product(vectors, products, 'moment')] }];
+    return [{ jobs: [this.product(this.input.operand, vectors, products)] }];
   }
 
-  private product(input: FloatArray[], out: FloatArray[], which: 'inverse' | 'moment'): Job {
-    const factor = {
-      matrix: this.input[which],
-      size: this.input.size,
-      form: which === 'inverse' ? this.input.inverseForm : this.input.form,
-    };
-    const identity = { matrix: this.ones, size: this.outputSize, form: 'diagonal' as const };
-    const [left, right] = this.transposed ? [identity, factor] : [factor, identity];
-    return {
-      op: 'kronecker',
-      left: left.matrix,
-      leftSize: left.size,
-      leftForm: left.form,
-      right: right.matrix,
-      rightSize: right.size,
-      rightForm: right.form,
-      input: input[0],
-      out: out[0],
-      ...(this.bias ? { inputLast: input[1], outLast: out[1] } : {}),
-    };
+  private product(factor: Operand, input: FloatArray[], out: FloatArray[]): Job {
+    const identity: Operand = { matrix: this.ones, size: this.outputSize, form: 'diagonal' };
+    return this.transposed
+      ? kroneckerJob(identity, factor, input, out)
+      : kroneckerJob(factor, identity, input, out);
   }
 
   toDense(): Float64Array {
@@ -156,13 +138,10 @@ export class InputFactoredBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: this.input.dimensions,
-      parameters: parameterCount(this.shape),
       bytes: this.input.bytes,
       reason: this.reason,
-    };
+    });
   }
 }

@@ -16,10 +16,8 @@
  * The rule of kfac-jax for k factors, which scales every factor to a mean diagonal of 1 before it adds lambda^(1/k) over their common
  * scale, is this one for k = 2. `eigenbasis.ts` adds lambda to the product itself.
  */
-import type { FloatArray, Job, Report } from '../../linalg/jobs';
+import type { FloatArray, Report } from '../../linalg/jobs';
 import {
-  least,
-  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -34,6 +32,9 @@ import type { Phase } from '../phases';
 import { momentPhases, type KroneckerMoments } from './kroneckerMoments';
 import { RowProduct, rowsArePreferable } from './rowProduct';
 import type { WeightSharing } from '../shared/weightSharing';
+import { kroneckerJob } from '../shared/kroneckerJob';
+import { outcomeOf } from '../shared/outcome';
+import { summaryOf } from '../shared/summary';
 
 export interface KroneckerFactoredOptions {
   shape: BlockShape;
@@ -112,8 +113,8 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
 
   /** The two sides share the damping, so they are replaced together or not at all. */
   install(reports: Report[]): RefreshOutcome {
-    const failures = reports.filter((report) => report.status !== 'ok').length;
-    if (failures === 0) {
+    const outcome = outcomeOf(reports);
+    if (outcome.failures === 0) {
       this.input.install(reports[0]);
       this.output.install(reports[1]);
       this.ready = true;
@@ -122,12 +123,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
       this.output.installIdentity(Math.sqrt(this.lambda));
       this.ready = true;
     }
-    return {
-      failures,
-      retries: reports.filter((report) => report.retries > 0).length,
-      minEigenvalue: reports.reduce((minimum, report) => least(minimum, report.minEigenvalue), NaN),
-      overflowed: reports.some((report) => report.status === 'notFinite'),
-    };
+    return outcome;
   }
 
   restart(): void {
@@ -140,7 +136,8 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
-    return [{ jobs: [this.product(gradients, directions, 'inverse')] }];
+    const [left, right] = this.sides;
+    return [{ jobs: [kroneckerJob(left.inverseOperand, right.inverseOperand, gradients, directions)] }];
   }
 
   prefersRows(rows: number): boolean {
@@ -159,29 +156,17 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
-    return [{ jobs: [this.product(vectors, products, 'moment')] }];
+    const [left, right] = this.sides;
+    return [{ jobs: [kroneckerJob(left.operand, right.operand, vectors, products)] }];
   }
 
-  private product(input: FloatArray[], out: FloatArray[], which: 'inverse' | 'moment'): Job {
-    const [left, right] = this.transposed ? [this.output, this.input] : [this.input, this.output];
-    const form = (factor: Factor) => (which === 'inverse' ? factor.inverseForm : factor.form);
-    return {
-      op: 'kronecker',
-      left: left[which],
-      leftSize: left.size,
-      leftForm: form(left),
-      right: right[which],
-      rightSize: right.size,
-      rightForm: form(right),
-      input: input[0],
-      out: out[0],
-      ...(this.bias ? { inputLast: input[1], outLast: out[1] } : {}),
-    };
+  /** Those of the kernel as tfjs holds it: its rows on the left. */
+  private get sides(): [Factor, Factor] {
+    return this.transposed ? [this.output, this.input] : [this.input, this.output];
   }
 
   toDense(): Float64Array {
-    const [left, right] = this.transposed ? [this.output, this.input] : [this.input, this.output];
-    return denseProduct(left, right);
+    return denseProduct(...this.sides);
   }
 
   state(): Record<string, FloatArray> {
@@ -202,13 +187,10 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
   }
 
   summary(): BlockSummary {
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: `${this.input.dimensions}, ${this.output.dimensions}`,
-      parameters: parameterCount(this.shape),
       bytes: this.input.bytes + this.output.bytes,
       reason: this.reason,
-    };
+    });
   }
 }

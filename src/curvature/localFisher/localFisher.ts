@@ -16,7 +16,6 @@ import type { FloatArray, Job, MatrixForm, Report, RootMethod } from '../../lina
 import {
   least,
   rowsOf,
-  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -30,6 +29,7 @@ import type { Phase } from '../phases';
 import type { NystromOptions } from '../shared/nystrom';
 import { NystromRoots } from './nystromRoots';
 import { meanRelativeFisher } from './relativeFisher';
+import { summaryOf } from '../shared/summary';
 
 /** Options of the structure `localFisher`. */
 export interface LocalFisherOptions {
@@ -344,18 +344,15 @@ export class LocalFisherBlock implements CurvatureBlock {
   summary(): BlockSummary {
     const { diagonalInput, outputSize, reason = '' } = this.options;
     const functions = Object.values(this.current) as FloatArray[];
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: `${diagonalInput ? `diagonal ${this.size}` : `${this.size} x ${this.size}`}, diagonal ${outputSize}`,
-      parameters: parameterCount(this.shape),
       bytes:
         this.moment.byteLength +
         this.information.byteLength +
         2 * functions.reduce((sum, { byteLength }) => sum + byteLength, 0) +
         (this.nystrom?.bytes ?? 0),
       reason,
-    };
+    });
   }
 }
 

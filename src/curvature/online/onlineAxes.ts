@@ -5,7 +5,6 @@
  */
 import type { FloatArray } from '../../linalg/jobs';
 import {
-  parameterCount,
   variableSizes,
   type AverageStep,
   type BlockShape,
@@ -17,6 +16,7 @@ import {
 import { allocate, type Precision } from '../shared/factor';
 import { gemm, ONLINE_DEFAULTS, OnlineLowRank, type OnlineNaturalGradientOptions } from './onlineLowRank';
 import { dotPhase, type Phase } from '../phases';
+import { summaryOf } from '../shared/summary';
 
 export interface OnlineAxesBlockOptions extends Omit<OnlineNaturalGradientOptions, 'form'> {
   shape: BlockShape;
@@ -187,14 +187,10 @@ export class OnlineAxesBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: this.axes.map(({ side }) => side.dimensions).join(', '),
-      parameters: parameterCount(this.shape),
       bytes: this.axes.reduce((sum, { side }) => sum + side.bytes, 0),
-      reason: '',
-    };
+    });
   }
 }
 

@@ -10,7 +10,6 @@
 import type { FloatArray, Job } from '../../linalg/jobs';
 import {
   rowsOf,
-  parameterCount,
   type Activation,
   type AverageStep,
   type BackwardPass,
@@ -29,6 +28,7 @@ import {
   type RowSource,
 } from './onlineLowRank';
 import { dotPhase, type Phase } from '../phases';
+import { summaryOf } from '../shared/summary';
 
 export interface OnlineNaturalGradientBlockOptions extends Omit<OnlineNaturalGradientOptions, 'form'> {
   shape: BlockShape;
@@ -213,14 +213,10 @@ export class OnlineNaturalGradientBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: `${this.input.dimensions}, ${this.output.dimensions}`,
-      parameters: parameterCount(this.shape),
       bytes: this.input.bytes + this.output.bytes,
-      reason: '',
-    };
+    });
   }
 }
 

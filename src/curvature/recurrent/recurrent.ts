@@ -16,8 +16,6 @@
 import type { FloatArray, Job, KroneckerJob, Report } from '../../linalg/jobs';
 import { kernels } from '../../linalg/kernels';
 import {
-  least,
-  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -29,6 +27,8 @@ import {
 import { allocate, type Precision } from '../shared/factor';
 import { dotPhase, runPhases, type Phase } from '../phases';
 import { RecurrentSide, succeeded, type Coupling } from './recurrentSide';
+import { outcomeOf } from '../shared/outcome';
+import { summaryOf } from '../shared/summary';
 
 export interface RecurrentOptions {
   shape: BlockShape;
@@ -99,7 +99,6 @@ export class RecurrentBlock implements CurvatureBlock {
   }
 
   install(reports: Report[]): RefreshOutcome {
-    const failures = reports.filter(({ status }) => status !== 'ok').length;
     if (succeeded(reports)) {
       this.input.install();
       this.output.install();
@@ -113,12 +112,7 @@ export class RecurrentBlock implements CurvatureBlock {
       this.ready = true;
     }
     this.computeSpectrum();
-    return {
-      failures,
-      retries: reports.filter((report) => report.retries > 0).length,
-      minEigenvalue: reports.reduce((minimum, report) => least(minimum, report.minEigenvalue), NaN),
-      overflowed: reports.some(({ status }) => status === 'notFinite'),
-    };
+    return outcomeOf(reports);
   }
 
   /** Y, element by element. */
@@ -345,14 +339,10 @@ export class RecurrentBlock implements CurvatureBlock {
 
   summary(): BlockSummary {
     const { input, output } = this;
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: `2 of ${input.size} x ${input.size}, 2 of ${output.size} x ${output.size}`,
-      parameters: parameterCount(this.shape),
       bytes: input.bytes + output.bytes + this.spectrum.byteLength,
-      reason: '',
-    };
+    });
   }
 }
 

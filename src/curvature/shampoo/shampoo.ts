@@ -16,8 +16,6 @@
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import { referenceKernels } from '../../linalg/reference';
 import {
-  least,
-  parameterCount,
   variableSizes,
   type AverageStep,
   type BlockShape,
@@ -30,6 +28,8 @@ import { allocate, type Precision } from '../shared/factor';
 import { graft, graftedDirection, SquareAverage, type GraftingMethod } from './grafting';
 import { dotPhase, runPhases, type Phase } from '../phases';
 import { extents, fold, ShampooPart, type Basis } from './shampooPart';
+import { outcomeOf } from '../shared/outcome';
+import { summaryOf } from '../shared/summary';
 
 /** Options of Shampoo that a user can set. */
 export interface ShampooSettings {
@@ -124,12 +124,7 @@ export class ShampooBlock implements CurvatureBlock {
     }
     this.progress[2] = this.upcomingLambda;
     this.ready = true;
-    return {
-      failures: reports.filter(({ status }) => status !== 'ok').length,
-      retries: reports.filter(({ retries }) => retries > 0).length,
-      minEigenvalue: reports.reduce((minimum, report) => least(minimum, report.minEigenvalue), NaN),
-      overflowed: reports.some(({ status }) => status === 'notFinite'),
-    };
+    return outcomeOf(reports);
   }
 
   restart(): void {
@@ -320,13 +315,9 @@ export class ShampooBlock implements CurvatureBlock {
       ...(squares ? [squares] : []),
     ]);
     const own = averages.reduce((sum, { mean }) => sum + mean.byteLength, 0);
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: this.parts.flatMap(({ sides }) => sides.map(({ size }) => `${size} x ${size}`)).join(', '),
-      parameters: parameterCount(this.shape),
       bytes: this.parts.reduce((sum, { bytes }) => sum + bytes, own),
-      reason: '',
-    };
+    });
   }
 }

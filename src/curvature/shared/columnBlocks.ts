@@ -5,7 +5,6 @@
 import type { FloatArray, Report } from '../../linalg/jobs';
 import {
   least,
-  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -15,6 +14,7 @@ import {
 } from '../block';
 import { allocate, type Precision } from './factor';
 import { dotPhase, merge, type Merged, type Phase } from '../phases';
+import { summaryOf } from './summary';
 
 /** Some of a kernel's columns, and the block that they have as if they were a kernel of their own. */
 export interface Columns {
@@ -163,13 +163,10 @@ export class ColumnBlocks implements CurvatureBlock {
 
   summary(): BlockSummary {
     const summaries = this.parts.map(({ block }) => block.summary());
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: summaries.map(({ matrices }) => matrices).join(', '),
-      parameters: parameterCount(this.shape),
       bytes: summaries.reduce((sum, { bytes }) => sum + bytes, 0),
       reason: summaries[0].reason,
-    };
+    });
   }
 }

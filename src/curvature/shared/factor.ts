@@ -1,5 +1,6 @@
-import type { FloatArray, Job, MatrixForm, Report } from '../../linalg/jobs';
+import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import type { Activation, AverageStep } from '../block';
+import type { Operand } from './kroneckerJob';
 
 export type Precision = 'float32' | 'float64';
 
@@ -44,6 +45,11 @@ export class Moment {
   clear(homogeneous: boolean): void {
     this.moment.fill(0);
     if (this.form === 'diagonal' && homogeneous) this.moment[this.size - 1] = 1;
+  }
+
+  /** For the jobs that multiply by the moment. */
+  get operand(): Operand {
+    return { matrix: this.moment, size: this.size, form: this.form };
   }
 
   /** Element (i, j) of the moment. */
@@ -115,9 +121,10 @@ export class Factor extends Moment {
     if (this.form === 'lower') for (let i = 0; i < this.size; i++) this.inverse[i * this.size + i] = 1 / root;
   }
 
-  /** How `moment` and `inverse` are held, for the jobs that multiply by them. */
-  get inverseForm(): MatrixForm {
-    return this.form === 'diagonal' ? 'diagonal' : 'full';
+  /** For the jobs that multiply by the inverse. */
+  get inverseOperand(): Operand {
+    const form = this.form === 'diagonal' ? 'diagonal' : 'full';
+    return { matrix: this.inverse, size: this.size, form };
   }
 
   /** Those that only jobs use, once there is an inverse. */

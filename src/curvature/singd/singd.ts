@@ -16,7 +16,6 @@ import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
   gradientRows,
   rowsOf,
-  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -27,6 +26,8 @@ import {
 import type { KroneckerFactoredOptions } from '../kronecker/kroneckerFactored';
 import type { Phase } from '../phases';
 import { SingdSide, type SideStructure } from './singdSide';
+import { kroneckerJob } from '../shared/kroneckerJob';
+import { summaryOf } from '../shared/summary';
 
 /** Options of SINGD that a user can set. */
 export interface SingdSettings {
@@ -56,7 +57,6 @@ export class SingdBlock implements CurvatureBlock {
   private readonly settings: Required<SingdSettings>;
   private readonly input: SingdSide;
   private readonly output: SingdSide;
-  private readonly bias: boolean;
   private readonly transposed: boolean;
   private readonly reason: string;
 
@@ -75,7 +75,6 @@ export class SingdBlock implements CurvatureBlock {
       ? 'inverse-free Kronecker factored (IKFAC)'
       : 'inverse-free Kronecker factored (INGD)';
     this.shape = shape;
-    this.bias = bias;
     this.transposed = transposed;
     this.reason = reason;
     const inputs = diagonalInput ? 'diagonal' : factors;
@@ -146,35 +145,20 @@ export class SingdBlock implements CurvatureBlock {
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
-    return [{ jobs: [this.product(gradients, directions, 'inverse')] }];
+    return [{ jobs: [this.product('inverse', gradients, directions)] }];
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
-    return [{ jobs: [this.product(vectors, products, 'moment')] }];
+    return [{ jobs: [this.product('moment', vectors, products)] }];
   }
 
   private get sides(): [SingdSide, SingdSide] {
     return this.transposed ? [this.output, this.input] : [this.input, this.output];
   }
 
-  private product(input: FloatArray[], out: FloatArray[], which: 'inverse' | 'moment'): Job {
+  private product(which: 'inverse' | 'moment', input: FloatArray[], out: FloatArray[]): Job {
     const [left, right] = this.sides;
-    const [{ matrix: leftMatrix, form: leftForm }, { matrix: rightMatrix, form: rightForm }] = [
-      left.operand(which),
-      right.operand(which),
-    ];
-    return {
-      op: 'kronecker',
-      left: leftMatrix,
-      leftSize: left.size,
-      leftForm,
-      right: rightMatrix,
-      rightSize: right.size,
-      rightForm,
-      input: input[0],
-      out: out[0],
-      ...(this.bias ? { inputLast: input[1], outLast: out[1] } : {}),
-    };
+    return kroneckerJob(left.operand(which), right.operand(which), input, out);
   }
 
   toDense(): Float64Array {
@@ -200,13 +184,10 @@ export class SingdBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: `${this.input.dimensions}, ${this.output.dimensions}`,
-      parameters: parameterCount(this.shape),
       bytes: this.input.bytes + this.output.bytes,
       reason: this.reason,
-    };
+    });
   }
 }

@@ -3,9 +3,10 @@
  * damped inverse, in one of several structures that products keep (Lin, Dangel, Eschenhagen, Neklyudov, Kristiadi, Turner & Makhzani 2024,
  * "Structured Inverse-Free Natural Gradient").
  */
-import type { FloatArray, Job, MatrixForm } from '../../linalg/jobs';
+import type { FloatArray, Job } from '../../linalg/jobs';
 import type { Activation, AverageStep, RowsOrPatches } from '../block';
 import { allocate, type Precision } from '../shared/factor';
+import type { Operand } from '../shared/kroneckerJob';
 import { product } from '../shared/productJob';
 import { rowMatrix } from '../shared/rowMatrix';
 
@@ -237,16 +238,17 @@ export class SingdSide {
   }
 
   /** K K' or the moment, for jobs that multiply by them. */
-  operand(which: 'inverse' | 'moment'): { matrix: FloatArray; form: MatrixForm } {
+  operand(which: 'inverse' | 'moment'): Operand {
+    const { size, moment, current } = this;
     switch (this.structure) {
       case 'diagonal':
-        return { matrix: which === 'moment' ? this.moment : this.current.product, form: 'diagonal' };
+        return { matrix: which === 'moment' ? moment : current.product, size, form: 'diagonal' };
       case 'blockDiagonal':
-        return { matrix: which === 'moment' ? this.expand(this.moment) : this.expanded!, form: 'full' };
+        return { matrix: which === 'moment' ? this.expand(moment) : this.expanded!, size, form: 'full' };
       default:
         return which === 'moment'
-          ? { matrix: this.moment, form: 'lower' }
-          : { matrix: this.current.product, form: 'full' };
+          ? { matrix: moment, size, form: 'lower' }
+          : { matrix: current.product, size, form: 'full' };
     }
   }
 

@@ -20,7 +20,6 @@ import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
   least,
   rowsOf,
-  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -33,6 +32,7 @@ import { ChainSide } from './chainSide';
 import { allocate, type Precision } from '../shared/factor';
 import { dotPhase, type Phase } from '../phases';
 import { product } from '../shared/productJob';
+import { summaryOf } from '../shared/summary';
 
 /** Of what the regression leaves unexplained, 1 - s^A s^G, at least this is taken to be there: rounding may leave none. */
 const leastShare = 1e-7;
@@ -383,14 +383,10 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
   summary(): BlockSummary {
     const { input, output, places } = this;
     const own = [...this.scales, ...this.work.flatMap(({ v, t, half }) => [v, t, half])];
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: places.map(({ rows, columns }) => `${rows} x ${rows}, ${columns} x ${columns}`).join('; '),
-      parameters: parameterCount(this.shape),
       bytes: input.bytes + output.bytes + own.reduce((sum, { byteLength }) => sum + byteLength, 0),
-      reason: '',
-    };
+    });
   }
 }
 

@@ -13,7 +13,6 @@
  */
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
-  parameterCount,
   type Activation,
   type AverageStep,
   type BlockShape,
@@ -24,7 +23,11 @@ import {
 } from '../block';
 import { allocate, type Precision } from '../shared/factor';
 import { gatherJobs, scatterJobs, type MatrixShape } from '../shared/layerMatrix';
+import { combineJob, multiplyJob } from '../shared/elementwiseJobs';
+import { FactorStack } from '../shared/factorStack';
+import { product } from '../shared/productJob';
 import { dotPhase, type Phase } from '../phases';
+import { summaryOf } from '../shared/summary';
 
 export interface UnitWiseBlockOptions {
   shape: BlockShape;
@@ -49,16 +52,13 @@ export class UnitWiseBlock implements CurvatureBlock {
   private readonly bias: boolean;
   private readonly transposed: boolean;
   private readonly matrix: MatrixShape;
-  /** Lower triangles, one matrix per unit. */
-  private readonly moments: FloatArray;
-  private inverses: FloatArray;
-  private upcomingInverses: FloatArray;
+  /** One matrix per unit; of the moments the lower triangles. */
+  private readonly factors: FactorStack;
   private readonly identity: FloatArray;
   /** The variables as one matrix, and the vectors of the units, [out, in + 1]. */
   private readonly gathered: FloatArray;
   private readonly vectors: FloatArray;
   private readonly solutions: FloatArray;
-  private lambda = 0;
 
   constructor(options: UnitWiseBlockOptions) {
     const { shape, inputSize, outputSize, bias, transposed = false, precision = 'float32' } = options;
@@ -69,20 +69,12 @@ export class UnitWiseBlock implements CurvatureBlock {
     this.transposed = transposed;
     const [rows, columns] = transposed ? [outputSize, this.size] : [this.size, outputSize];
     this.matrix = { rows, columns, bias };
-    const stack = outputSize * this.size ** 2;
-    this.moments = allocate(precision, stack);
-    this.inverses = allocate(precision, stack);
-    this.upcomingInverses = allocate(precision, stack);
+    this.factors = new FactorStack(this.size, outputSize, precision);
     this.identity = allocate(precision, this.size ** 2);
     for (let i = 0; i < this.size; i++) this.identity[i * (this.size + 1)] = 1;
     this.gathered = allocate(precision, rows * columns);
     this.vectors = allocate(precision, rows * columns);
     this.solutions = allocate(precision, rows * columns);
-  }
-
-  /** What such a block would keep, in bytes. */
-  static bytes(inputSize: number, outputSize: number, precision: Precision): number {
-    return 3 * outputSize * inputSize ** 2 * (precision === 'float32' ? 4 : 8);
   }
 
   updatePhases([{ examples, activations, passes }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
@@ -98,7 +90,7 @@ export class UnitWiseBlock implements CurvatureBlock {
       inputs,
       homogeneous: this.bias,
       decay,
-      factors: this.moments,
+      factors: this.factors.moments,
       size: this.size,
       count: this.units,
     };
@@ -106,44 +98,23 @@ export class UnitWiseBlock implements CurvatureBlock {
   }
 
   refreshPhases(lambda: number): Phase[] {
-    this.lambda = lambda;
-    const job: Job = {
-      op: 'inverse',
-      matrix: this.moments,
-      size: this.size,
-      count: this.units,
-      damping: lambda,
-      out: this.upcomingInverses,
-    };
-    return [{ jobs: [job] }];
+    return this.factors.refreshPhases(lambda);
   }
 
-  install([report]: Report[]): RefreshOutcome {
-    if (report.status === 'ok') {
-      [this.inverses, this.upcomingInverses] = [this.upcomingInverses, this.inverses];
-    } else if (!this.ready) {
-      this.inverses.fill(0);
-      for (let at = 0; at < this.inverses.length; at += this.size ** 2) {
-        for (let i = 0; i < this.size; i++) this.inverses[at + i * (this.size + 1)] = 1 / this.lambda;
-      }
-    }
+  install(reports: Report[]): RefreshOutcome {
+    const outcome = this.factors.install(reports, this.ready);
     this.ready = true;
-    return {
-      failures: report.status === 'ok' ? 0 : 1,
-      retries: report.retries > 0 ? 1 : 0,
-      minEigenvalue: report.minEigenvalue,
-      overflowed: report.status === 'notFinite',
-    };
+    return outcome;
   }
 
   restart(): void {
-    this.moments.fill(0);
+    this.factors.moments.fill(0);
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
     return [
       ...this.toUnits(gradients),
-      { jobs: [this.timesStack(this.inverses, { transpose: false, keep: 0 })] },
+      { jobs: [this.timesStack(this.factors.inverses, { transpose: false, keep: 0 })] },
       ...this.fromUnits(directions),
       dotPhase(gradients, directions),
     ];
@@ -151,34 +122,34 @@ export class UnitWiseBlock implements CurvatureBlock {
 
   /** With L the lower triangles, which the stack holds, `F = L + L' - diag(L)`. */
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
+    const { moments } = this.factors;
     const diagonal = this.vectors.slice();
     const readDiagonal = () => {
       for (let i = 0; i < diagonal.length; i++) {
         const [unit, at] = [Math.floor(i / this.size), i % this.size];
-        diagonal[i] = this.moments[unit * this.size ** 2 + at * (this.size + 1)];
+        diagonal[i] = moments[unit * this.size ** 2 + at * (this.size + 1)];
       }
     };
-    const terms = [
-      { data: this.solutions, scale: 1 },
-      { data: diagonal, scale: -1 },
-    ];
     return [
       ...this.toUnits(vectors),
-      { jobs: [this.timesStack(this.moments, { transpose: false, keep: 0 })], then: readDiagonal },
+      { jobs: [this.timesStack(moments, { transpose: false, keep: 0 })], then: readDiagonal },
       {
         jobs: [
-          this.timesStack(this.moments, { transpose: true, keep: 1 }),
-          {
-            op: 'elementwise',
-            how: 'multiply',
-            left: diagonal,
-            right: this.vectors,
-            offset: 0,
-            out: diagonal,
-          },
+          this.timesStack(moments, { transpose: true, keep: 1 }),
+          multiplyJob(diagonal, this.vectors, diagonal),
         ],
       },
-      { jobs: [{ op: 'combine', terms, out: this.solutions }] },
+      {
+        jobs: [
+          combineJob(
+            [
+              [1, this.solutions],
+              [-1, diagonal],
+            ],
+            this.solutions,
+          ),
+        ],
+      },
       ...this.fromUnits(products),
       dotPhase(vectors, products),
     ];
@@ -186,58 +157,32 @@ export class UnitWiseBlock implements CurvatureBlock {
 
   /** `solutions = keep solutions + stack vectors`, unit by unit. */
   private timesStack(stack: FloatArray, { transpose, keep }: { transpose: boolean; keep: number }): Job {
-    return {
-      op: 'product',
-      left: stack,
+    const { size, units, vectors, solutions } = this;
+    return product([size, size, 1], stack, vectors, solutions, {
       transposeLeft: transpose,
-      right: this.vectors,
-      rows: this.size,
-      inner: this.size,
-      columns: 1,
-      count: this.units,
-      scale: 1,
+      count: units,
       keep,
-      out: this.solutions,
-    };
+    });
   }
 
   /** Phases that bring the variables into the order of the units: a transposition, as a product with the identity. */
   private toUnits(variables: FloatArray[]): Phase[] {
     if (this.transposed) return [{ jobs: gatherJobs(variables, this.vectors, this.matrix) }];
-    const transpose: Job = {
-      op: 'product',
-      left: this.gathered,
-      transposeLeft: true,
-      right: this.identity,
-      rows: this.units,
-      inner: this.size,
-      columns: this.size,
-      scale: 1,
-      keep: 0,
-      out: this.vectors,
-    };
-    return [{ jobs: gatherJobs(variables, this.gathered, this.matrix) }, { jobs: [transpose] }];
+    const { size, units, identity, gathered, vectors } = this;
+    const transpose = product([units, size, size], gathered, identity, vectors, { transposeLeft: true });
+    return [{ jobs: gatherJobs(variables, gathered, this.matrix) }, { jobs: [transpose] }];
   }
 
   private fromUnits(variables: FloatArray[]): Phase[] {
     if (this.transposed) return [{ jobs: scatterJobs(this.solutions, variables, this.matrix) }];
-    const transpose: Job = {
-      op: 'product',
-      left: this.identity,
-      right: this.solutions,
-      transposeRight: true,
-      rows: this.size,
-      inner: this.size,
-      columns: this.units,
-      scale: 1,
-      keep: 0,
-      out: this.gathered,
-    };
-    return [{ jobs: [transpose] }, { jobs: scatterJobs(this.gathered, variables, this.matrix) }];
+    const { size, units, identity, gathered, solutions } = this;
+    const transpose = product([size, size, units], identity, solutions, gathered, { transposeRight: true });
+    return [{ jobs: [transpose] }, { jobs: scatterJobs(gathered, variables, this.matrix) }];
   }
 
   toDense(): Float64Array {
     const { size, units } = this;
+    const { moments } = this.factors;
     const n = size * units;
     const dense = new Float64Array(n * n);
     const place = (unit: number, i: number) => (this.transposed ? unit * size + i : i * units + unit);
@@ -245,7 +190,7 @@ export class UnitWiseBlock implements CurvatureBlock {
       for (let i = 0; i < size; i++) {
         for (let j = 0; j < size; j++) {
           const [low, high] = [Math.max(i, j), Math.min(i, j)];
-          const value = this.moments[(unit * size + low) * size + high];
+          const value = moments[(unit * size + low) * size + high];
           dense[place(unit, i) * n + place(unit, j)] = value;
         }
       }
@@ -254,11 +199,11 @@ export class UnitWiseBlock implements CurvatureBlock {
   }
 
   state(): Record<string, FloatArray> {
-    return { F: this.moments, inverseF: this.inverses };
+    return this.factors.state();
   }
 
   upcoming(): Record<string, FloatArray> {
-    return { upcomingF: this.upcomingInverses };
+    return this.factors.upcoming();
   }
 
   loaded(ready: boolean): void {
@@ -266,13 +211,10 @@ export class UnitWiseBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
-      matrices: `${this.units} of ${this.size} x ${this.size}`,
-      parameters: parameterCount(this.shape),
-      bytes: 3 * this.moments.byteLength + this.identity.byteLength + 3 * this.vectors.byteLength,
-      reason: '',
-    };
+    const { dimensions: matrices, bytes } = this.factors;
+    return summaryOf(this, {
+      matrices,
+      bytes: bytes + this.identity.byteLength + 3 * this.vectors.byteLength,
+    });
   }
 }

@@ -12,7 +12,6 @@
 import { NatgradError } from '../../errors';
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
-  parameterCount,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -26,6 +25,7 @@ import { copyJob, gatherJobs, scatterJobs, type MatrixShape } from '../shared/la
 import { dotPhase, type Phase } from '../phases';
 import { like } from '../shared/rowCopies';
 import type { UnitWiseBlockOptions } from './unitWise';
+import { summaryOf } from '../shared/summary';
 
 /** The window as the inverses in use, or those being computed, belong to it. */
 interface Snapshot {
@@ -367,14 +367,10 @@ export class UnitWiseDualBlock implements CurvatureBlock {
     const { inputs, gradients, inverses } = this.inUse;
     const window = 3 * (inputs.byteLength + gradients.byteLength);
     const scratch = this.gathered.byteLength + 2 * this.projections.byteLength + this.gram.byteLength;
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
+    return summaryOf(this, {
       matrices: `${this.units} of ${this.window} x ${this.window}`,
-      parameters: parameterCount(this.shape),
       bytes: window + 3 * inverses.byteLength + scratch,
-      reason: '',
-    };
+    });
   }
 }
 

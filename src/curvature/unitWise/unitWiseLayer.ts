@@ -3,6 +3,7 @@ import type { Layer } from '../../tape/types';
 import type { CurvatureBlock } from '../block';
 import { ExactDiagonalBlock } from '../diagonal/exactDiagonal';
 import { perRowOptions } from '../kronecker/factoredLayer';
+import { FactorStack } from '../shared/factorStack';
 import { requireMemory, type CommonOptions } from '../structure';
 import { UnitWiseBlock } from './unitWise';
 import { UnitWiseDualBlock } from './unitWiseDual';
@@ -34,7 +35,7 @@ export function unitWiseBlock(
     requireMemory(shape, 'unit-wise', bytes, common, 'Give a smaller window');
     return new UnitWiseDualBlock({ ...options, window });
   }
-  const bytes = UnitWiseBlock.bytes(size, outputSize, precision);
+  const bytes = FactorStack.bytes(size, outputSize, precision);
   const alternative =
     layer.kind === 'dense'
       ? "Choose form: 'dual', or 'quasiDiagonal'"
