@@ -16,9 +16,6 @@
  */
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
-  rowsOf,
-  parameterCount,
-  type Activation,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -26,13 +23,16 @@ import {
   type RefreshOutcome,
   type Statistics,
 } from '../block';
-import { allocate, type Precision } from '../shared/factor';
+import { combineJob, multiplyJob } from '../shared/elementwiseJobs';
+import { allocate } from '../shared/factor';
+import { kroneckerJob } from '../shared/kroneckerJob';
 import { copyJob } from '../shared/layerMatrix';
+import { outcomeOf } from '../shared/outcome';
+import { product } from '../shared/productJob';
+import { summaryOf } from '../shared/summary';
 import { dotPhase, type Phase } from '../phases';
-import { copyRows, examplesOf, onesLike } from '../shared/rowCopies';
+import { ArrowMoments } from './arrowMoments';
 import type { UnitWiseBlockOptions } from './unitWise';
-
-type Input = Exclude<Activation, { indices: Int32Array }>;
 
 /** What the inverse in use, or the one being computed, is made of. */
 interface Inverse {
@@ -44,9 +44,6 @@ interface Inverse {
   biases: FloatArray;
 }
 
-/** Patches are made explicit for so many images at a time that they take no more than this, in bytes. */
-const scratchLimit = 2 ** 25;
-
 export class QuasiDiagonalBlock implements CurvatureBlock {
   readonly structure = 'quasi-diagonal';
   readonly shape: BlockShape;
@@ -55,18 +52,13 @@ export class QuasiDiagonalBlock implements CurvatureBlock {
 
   private readonly inputs: number;
   private readonly units: number;
-  private readonly precision: Precision;
-  /** F_ii with F_bb as the last row, and F_ib with F_bb again, [in + 1, out] each. */
-  private readonly diagonal: FloatArray;
-  private readonly cross: FloatArray;
+  private readonly moments: ArrowMoments;
   private inUse: Inverse;
   private next: Inverse;
   /** Of a refresh, and of a product. */
   private readonly scratch: FloatArray;
   private readonly product: FloatArray;
   private readonly ones: FloatArray;
-  private patches: FloatArray;
-  private patchSquares: FloatArray;
   private lambda = 0;
 
   /** @param options with a bias; without one the quasi-diagonal is the diagonal */
@@ -74,10 +66,8 @@ export class QuasiDiagonalBlock implements CurvatureBlock {
     this.shape = shape;
     this.inputs = inputSize;
     this.units = outputSize;
-    this.precision = precision;
     const size = inputSize * outputSize;
-    this.diagonal = allocate(precision, size + outputSize);
-    this.cross = allocate(precision, size + outputSize);
+    this.moments = new ArrowMoments(inputSize, outputSize, precision);
     const inverse = (): Inverse => ({
       ratios: allocate(precision, size),
       weights: allocate(precision, size),
@@ -88,133 +78,46 @@ export class QuasiDiagonalBlock implements CurvatureBlock {
     this.scratch = allocate(precision, size);
     this.product = allocate(precision, size);
     this.ones = allocate(precision, inputSize).fill(1);
-    this.patches = this.patchSquares = allocate(precision, 0);
   }
 
-  updatePhases([{ examples, activations, passes }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
-    let keep = decay;
-    return (activations as Input[]).flatMap((input, use) =>
-      this.chunks(input).flatMap(([begin, end]): Phase[] => {
-        const { rows, phases } = this.explicitRows(input, begin, end);
-        const count = rows.data.length / (this.inputs + 1);
-        const gradients = passes.map(({ weight, gradientScale, outputGradients }) => {
-          const all = outputGradients![use];
-          const part = 'geometry' in input ? examplesOf(all, input.geometry.batch, begin, end) : all;
-          return { data: copyRows(part).data, share: (scale * weight * gradientScale ** 2) / examples };
-        });
-        const squares = gradients.map(({ data }) => square(data, data));
-        const sums = gradients.map(({ data, share }): Phase => {
-          const common = {
-            op: 'product' as const,
-            transposeLeft: true,
-            right: data,
-            rows: this.inputs + 1,
-            inner: count,
-            columns: this.units,
-            scale: share,
-            keep,
-          };
-          keep = 1;
-          return {
-            jobs: [
-              { ...common, left: rows.squares, out: this.diagonal },
-              { ...common, left: rows.data, out: this.cross },
-            ],
-          };
-        });
-        return [...phases, { jobs: [square(rows.data, rows.squares), ...squares] }, ...sums];
-      }),
-    );
-  }
-
-  /** Ranges of images whose patches fit into the scratch memory; for dense rows all of them. */
-  private chunks(input: Input): [number, number][] {
-    if (!('geometry' in input)) return [[0, input.rows]];
-    const { batch } = input.geometry;
-    const elements = (rowsOf(input) / batch) * (this.inputs + 1);
-    const bytes = 2 * elements * this.diagonal.BYTES_PER_ELEMENT;
-    const most = Math.min(batch, Math.max(1, Math.floor(scratchLimit / bytes)));
-    if (this.patches.length < most * elements) {
-      this.patches = allocate(this.precision, most * elements);
-      this.patchSquares = allocate(this.precision, most * elements);
-    }
-    return Array.from({ length: Math.ceil(batch / most) }, (_, i) => {
-      return [i * most, Math.min(batch, (i + 1) * most)];
-    });
-  }
-
-  /** The rows [a; 1] as a matrix, with room for their squares. A patch is made explicit as the score of a gradient of 1. */
-  private explicitRows(
-    input: Input,
-    begin: number,
-    end: number,
-  ): { rows: { data: FloatArray; squares: FloatArray }; phases: Phase[] } {
-    if (!('geometry' in input)) {
-      const { data } = copyRows(input, true);
-      return { rows: { data, squares: allocate(this.precision, data.length) }, phases: [] };
-    }
-    const activation = examplesOf(input, input.geometry.batch, begin, end);
-    const rows = rowsOf(activation);
-    const length = rows * (this.inputs + 1);
-    const data = this.patches.subarray(0, length);
-    const job: Job = {
-      op: 'scores',
-      activation,
-      outputGradient: { data: onesLike(data, rows), rows, columns: 1 },
-      examples: rows,
-      homogeneous: true,
-      scale: 1,
-      keep: 0,
-      out: data,
-    };
-    return { rows: { data, squares: this.patchSquares.subarray(0, length) }, phases: [{ jobs: [job] }] };
+  updatePhases([statistics]: Statistics[], average: AverageStep): Phase[] {
+    return this.moments.updatePhases(statistics, average);
   }
 
   refreshPhases(lambda: number): Phase[] {
     this.lambda = lambda;
-    const { diagonal, cross, scratch, next, ones, inputs, units } = this;
-    const size = inputs * units;
-    const [weights, crosses] = [diagonal.subarray(0, size), cross.subarray(0, size)];
-    const biases: Job = {
-      op: 'diagonalInverse',
-      diagonal: diagonal.subarray(size),
-      damping: lambda,
-      out: next.biases,
+    const { scratch, next, ones, inputs, units } = this;
+    const { diagonal, cross, biases } = this.moments.parts;
+    const inverse = (of: FloatArray, out: FloatArray): Job => {
+      return { op: 'diagonalInverse', diagonal: of, damping: lambda, out };
     };
-    const ratios: Job = {
-      op: 'kronecker',
-      left: ones,
-      leftSize: inputs,
-      leftForm: 'diagonal',
-      right: next.biases,
-      rightSize: units,
-      rightForm: 'diagonal',
-      input: crosses,
-      out: next.ratios,
-    };
-    const explained: Job = {
-      op: 'elementwise',
-      how: 'multiply',
-      left: next.ratios,
-      right: crosses,
-      offset: 0,
-      out: scratch,
-    };
-    const terms = [
-      { data: weights, scale: 1 },
-      { data: scratch, scale: -1 },
-    ];
+    const ratios = kroneckerJob(
+      { matrix: ones, size: inputs, form: 'diagonal' },
+      { matrix: next.biases, size: units, form: 'diagonal' },
+      [cross],
+      [next.ratios],
+    );
     return [
-      { jobs: [biases] },
+      { jobs: [inverse(biases, next.biases)] },
       { jobs: [ratios] },
-      { jobs: [explained] },
-      { jobs: [{ op: 'combine', terms, out: scratch }] },
-      { jobs: [{ op: 'diagonalInverse', diagonal: scratch, damping: lambda, out: next.weights }] },
+      { jobs: [multiplyJob(next.ratios, cross, scratch)] },
+      {
+        jobs: [
+          combineJob(
+            [
+              [1, diagonal],
+              [-1, scratch],
+            ],
+            scratch,
+          ),
+        ],
+      },
+      { jobs: [inverse(scratch, next.weights)] },
     ];
   }
 
   install(reports: Report[]): RefreshOutcome {
-    const failures = reports.filter(({ status }) => status !== 'ok').length;
+    const { failures, overflowed } = outcomeOf(reports);
     if (failures === 0) {
       [this.inUse, this.next] = [this.next, this.inUse];
     } else if (!this.ready) {
@@ -222,87 +125,84 @@ export class QuasiDiagonalBlock implements CurvatureBlock {
       this.inUse.biases.fill(1 / this.lambda);
     }
     this.ready = true;
-    const overflowed = reports.some(({ status }) => status === 'notFinite');
     return { failures: Math.min(failures, 1), retries: 0, minEigenvalue: NaN, overflowed };
   }
 
   restart(): void {
-    this.diagonal.fill(0);
-    this.cross.fill(0);
+    this.moments.restart();
   }
 
   preconditionPhases([kernel, bias]: FloatArray[], [outKernel, outBias]: FloatArray[]): Phase[] {
     const { ratios, weights, biases } = this.inUse;
-    const terms = [
-      { data: kernel, scale: 1 },
-      { data: this.product, scale: -1 },
-    ];
+    const { product: work } = this;
     const scale: Job = { op: 'scale', diagonal: biases, input: bias, out: outBias };
     return [
-      { jobs: [this.broadcast(bias, this.product), scale] },
-      { jobs: [times(this.product, ratios, this.product)] },
-      { jobs: [{ op: 'combine', terms, out: this.product }] },
-      { jobs: [times(this.product, weights, outKernel)] },
-      { jobs: [times(outKernel, ratios, this.product)] },
-      { jobs: [this.columnSums(this.product, outBias, { scale: -1, keep: 1 })] },
+      { jobs: [this.broadcast(bias, work), scale] },
+      { jobs: [multiplyJob(work, ratios, work)] },
+      {
+        jobs: [
+          combineJob(
+            [
+              [1, kernel],
+              [-1, work],
+            ],
+            work,
+          ),
+        ],
+      },
+      { jobs: [multiplyJob(work, weights, outKernel)] },
+      { jobs: [multiplyJob(outKernel, ratios, work)] },
+      { jobs: [this.columnSums(work, outBias, { scale: -1, keep: 1 })] },
       dotPhase([kernel, bias], [outKernel, outBias]),
     ];
   }
 
   /** With u = v_b + sum_i q_i v_i and q undamped: `(M v)_i = s_i v_i + F_ib u`, `(M v)_b = F_bb u`. */
   multiplyPhases([kernel, bias]: FloatArray[], [outKernel, outBias]: FloatArray[]): Phase[] {
-    const size = this.inputs * this.units;
-    const ratios = this.product.slice();
-    const residuals = this.product.slice();
-    const sums = bias.slice();
-    const [diagonal, cross] = [this.diagonal.subarray(0, size), this.cross.subarray(0, size)];
-    const biases = this.diagonal.subarray(size);
+    const { product: work } = this;
+    const [ratios, residuals, sums] = [work.slice(), work.slice(), bias.slice()];
+    const { diagonal, cross, biases } = this.moments.parts;
     const split = () => {
-      for (let i = 0; i < size; i++) {
+      for (let i = 0; i < ratios.length; i++) {
         const moment = biases[i % this.units];
         ratios[i] = moment > 0 ? cross[i] / moment : 0;
         residuals[i] = diagonal[i] - ratios[i] * cross[i];
       }
     };
-    const terms = [
-      { data: outKernel, scale: 1 },
-      { data: this.product, scale: 1 },
-    ];
     return [
       { jobs: [copyJob(bias, sums)], then: split },
-      { jobs: [times(kernel, ratios, this.product), times(kernel, residuals, outKernel)] },
-      { jobs: [this.columnSums(this.product, sums, { scale: 1, keep: 1 })] },
-      { jobs: [this.broadcast(sums, this.product), times(sums, biases, outBias)] },
-      { jobs: [times(this.product, cross, this.product)] },
-      { jobs: [{ op: 'combine', terms, out: outKernel }] },
+      { jobs: [multiplyJob(kernel, ratios, work), multiplyJob(kernel, residuals, outKernel)] },
+      { jobs: [this.columnSums(work, sums, { scale: 1, keep: 1 })] },
+      { jobs: [this.broadcast(sums, work), multiplyJob(sums, biases, outBias)] },
+      { jobs: [multiplyJob(work, cross, work)] },
+      {
+        jobs: [
+          combineJob(
+            [
+              [1, outKernel],
+              [1, work],
+            ],
+            outKernel,
+          ),
+        ],
+      },
       dotPhase([kernel, bias], [outKernel, outBias]),
     ];
   }
 
   /** Every row of `out` = `row`. */
   private broadcast(row: FloatArray, out: FloatArray): Job {
-    const { ones, inputs, units } = this;
-    return {
-      op: 'product',
-      left: ones,
-      right: row,
-      rows: inputs,
-      inner: 1,
-      columns: units,
-      scale: 1,
-      keep: 0,
-      out,
-    };
+    return product([this.inputs, 1, this.units], this.ones, row, out);
   }
 
   /** `out = keep out + scale (sum of the rows)`. */
   private columnSums(matrix: FloatArray, out: FloatArray, how: { scale: number; keep: number }): Job {
-    const { ones, inputs, units } = this;
-    return { op: 'product', left: ones, right: matrix, rows: 1, inner: inputs, columns: units, ...how, out };
+    return product([1, this.inputs, this.units], this.ones, matrix, out, how);
   }
 
   toDense(): Float64Array {
-    const { inputs, units, diagonal, cross } = this;
+    const { inputs, units } = this;
+    const { diagonal, cross } = this.moments;
     const n = (inputs + 1) * units;
     const dense = new Float64Array(n * n);
     for (let unit = 0; unit < units; unit++) {
@@ -320,13 +220,8 @@ export class QuasiDiagonalBlock implements CurvatureBlock {
 
   state(): Record<string, FloatArray> {
     const { ratios, weights, biases } = this.inUse;
-    return {
-      diagonal: this.diagonal,
-      cross: this.cross,
-      ratios,
-      inverseWeights: weights,
-      inverseBiases: biases,
-    };
+    const { diagonal, cross } = this.moments;
+    return { diagonal, cross, ratios, inverseWeights: weights, inverseBiases: biases };
   }
 
   upcoming(): Record<string, FloatArray> {
@@ -339,22 +234,7 @@ export class QuasiDiagonalBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    const parameters = parameterCount(this.shape);
-    return {
-      variables: this.shape.names.join(', '),
-      structure: this.structure,
-      matrices: `2 x diagonal ${parameters}`,
-      parameters,
-      bytes: 8 * this.diagonal.byteLength,
-      reason: '',
-    };
+    const { diagonal } = this.moments;
+    return summaryOf(this, { matrices: `2 x diagonal ${diagonal.length}`, bytes: 8 * diagonal.byteLength });
   }
-}
-
-function square(data: FloatArray, out: FloatArray): Job {
-  return times(data, data, out);
-}
-
-function times(left: FloatArray, right: FloatArray, out: FloatArray): Job {
-  return { op: 'elementwise', how: 'multiply', left, right, offset: 0, out };
 }

@@ -1,13 +1,11 @@
 /**
- * The blocks of `unitWise.ts` in dual form, for layers with more inputs than rows are worth keeping. Of the last rows (a~_r, g_r) a window
- * of W is kept, with weights w_r that fall as batches age and add up to one batch. With X the matrix of their a~ and gamma_rj = sqrt(w_r)
- * g_rj,
+ * The blocks of `unitWise.ts` in dual form, for layers with more inputs than rows are worth keeping: over a window of the last W rows
+ * (a~_r, g_r) of weights w_r (see `rowWindow.ts`). With X the matrix of their a~ and gamma_rj = sqrt(w_r) g_rj,
  *
  *     F_j = X' diag(gamma_j)^2 X,    K_j = (gamma_j gamma_j') * (X X')    (elementwise product, W x W)
  *     (F_j + lambda I)^-1 V_j = 1/lambda [ V_j - X' diag(gamma_j) (K_j + lambda I)^-1 diag(gamma_j) X V_j ]
  *
- * by the Woodbury identity. Memory is 3 out W^2 numbers instead of 3 out (in + 1)^2, and the average reaches back W rows. Of a batch with
- * more rows than that, evenly spaced ones are taken, with larger weights.
+ * by the Woodbury identity. Memory is 3 out W^2 numbers instead of 3 out (in + 1)^2, and the average reaches back W rows.
  */
 import { NatgradError } from '../../errors';
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
@@ -17,15 +15,17 @@ import {
   type BlockSummary,
   type CurvatureBlock,
   type RefreshOutcome,
-  type Rows,
   type Statistics,
 } from '../block';
+import { multiplyJob } from '../shared/elementwiseJobs';
 import { allocate, type Precision } from '../shared/factor';
 import { copyJob, gatherJobs, scatterJobs, type MatrixShape } from '../shared/layerMatrix';
-import { dotPhase, type Phase } from '../phases';
-import { like } from '../shared/rowCopies';
-import type { UnitWiseBlockOptions } from './unitWise';
+import { outcomeOf } from '../shared/outcome';
+import { product } from '../shared/productJob';
 import { summaryOf } from '../shared/summary';
+import { dotPhase, type Phase } from '../phases';
+import { RowWindow } from './rowWindow';
+import type { UnitWiseBlockOptions } from './unitWise';
 
 /** The window as the inverses in use, or those being computed, belong to it. */
 interface Snapshot {
@@ -46,15 +46,9 @@ export class UnitWiseDualBlock implements CurvatureBlock {
 
   private readonly size: number;
   private readonly units: number;
-  private readonly window: number;
   private readonly transposed: boolean;
   private readonly matrix: MatrixShape;
-  /** The window: rows of a~ and of g, what each counts for, and its share of a batch; the next row goes to `position`. */
-  private readonly inputs: FloatArray;
-  private readonly gradients: FloatArray;
-  private readonly weights: Float64Array;
-  private readonly shares: Float64Array;
-  private readonly position = Float64Array.of(0);
+  private readonly window: RowWindow;
   private inUse: Snapshot;
   private next: Snapshot;
   private readonly gram: FloatArray;
@@ -69,14 +63,10 @@ export class UnitWiseDualBlock implements CurvatureBlock {
     this.shape = shape;
     this.size = inputSize + (bias ? 1 : 0);
     this.units = outputSize;
-    this.window = window;
     this.transposed = transposed;
     const [rows, columns] = transposed ? [outputSize, this.size] : [this.size, outputSize];
     this.matrix = { rows, columns, bias };
-    this.inputs = allocate(precision, window * this.size);
-    this.gradients = allocate(precision, window * outputSize);
-    this.weights = new Float64Array(window);
-    this.shares = new Float64Array(window);
+    this.window = new RowWindow(window, this.size, outputSize, precision);
     const snapshot = (): Snapshot => ({
       inputs: allocate(precision, window * this.size),
       gradients: allocate(precision, window * outputSize),
@@ -98,71 +88,8 @@ export class UnitWiseDualBlock implements CurvatureBlock {
     return numbers * (precision === 'float32' ? 4 : 8);
   }
 
-  updatePhases([{ examples, activations, passes }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
-    const { window, size, units } = this;
-    const sources = passes.flatMap(({ weight, gradientScale, outputGradients }) =>
-      activations!.map((activation, use) => ({
-        input: activation as Rows,
-        gradient: outputGradients![use],
-        weight: (scale * weight * gradientScale ** 2) / examples,
-      })),
-    );
-    const total = sources.reduce((sum, { input }) => sum + input.rows, 0);
-    const kept = Math.min(total, window);
-    const inputs = like(this.inputs, kept * size).fill(1);
-    const gradients = like(this.inputs, kept * units);
-    for (let r = 0; r < window; r++) {
-      this.weights[r] *= decay;
-      this.shares[r] *= decay;
-    }
-    const [begin] = this.position;
-    let source = 0;
-    let before = 0;
-    for (let k = 0; k < kept; k++) {
-      const row = Math.floor((k * total) / kept);
-      while (row - before >= sources[source].input.rows) before += sources[source++].input.rows;
-      const { input, gradient, weight } = sources[source];
-      const at = row - before;
-      inputs.set(input.data.subarray(at * input.columns, (at + 1) * input.columns), k * size);
-      gradients.set(gradient.data.subarray(at * units, (at + 1) * units), k * units);
-      this.weights[(begin + k) % window] = (weight * total) / kept;
-      this.shares[(begin + k) % window] = scale / kept;
-    }
-    this.position[0] = (begin + kept) % window;
-    const jobs: Job[] = [];
-    const put = (rows: FloatArray, width: number, ring: FloatArray) => {
-      const first = Math.min(kept, window - begin);
-      jobs.push(
-        copyJob(rows.subarray(0, first * width), ring.subarray(begin * width, (begin + first) * width)),
-      );
-      if (first < kept)
-        jobs.push(copyJob(rows.subarray(first * width), ring.subarray(0, (kept - first) * width)));
-    };
-    put(inputs, size, this.inputs);
-    put(gradients, units, this.gradients);
-    return [{ jobs }];
-  }
-
-  /** The job for `gamma'`, [out, W], of the window with its weights as they are now. */
-  private scaledGradients(out: FloatArray): Job {
-    const { window } = this;
-    const total = this.shares.reduce((sum, share) => sum + share, 0);
-    const roots = like(this.gradients, window * window);
-    for (let r = 0; r < window; r++) {
-      roots[r * (window + 1)] = total > 0 ? Math.sqrt(this.weights[r] / total) : 0;
-    }
-    return {
-      op: 'product',
-      left: this.gradients,
-      transposeLeft: true,
-      right: roots,
-      rows: this.units,
-      inner: window,
-      columns: window,
-      scale: 1,
-      keep: 0,
-      out,
-    };
+  updatePhases([statistics]: Statistics[], average: AverageStep): Phase[] {
+    return [{ jobs: this.window.updateJobs(statistics, average) }];
   }
 
   /** @throws NatgradError ERR_NATGRAD_ARGUMENT without damping, which the dual form divides by */
@@ -173,46 +100,25 @@ export class UnitWiseDualBlock implements CurvatureBlock {
         `damping is ${lambda}; the dual form of unit-wise blocks divides by it, so give a positive number or \`form: 'primal'\`.`,
       );
     }
-    const { window, units, kernels, gram, next } = this;
+    const { size, units, kernels, gram, next } = this;
+    const { inputs, length } = this.window;
     next.lambda[0] = lambda;
-    const inputGram: Job = {
-      op: 'product',
-      left: this.inputs,
-      right: this.inputs,
-      transposeRight: true,
-      rows: window,
-      inner: this.size,
-      columns: window,
-      scale: 1,
-      keep: 0,
-      out: gram,
-    };
-    const outer: Job = {
-      op: 'product',
-      left: next.gradients,
-      right: next.gradients,
-      rows: window,
-      inner: 1,
-      columns: window,
-      count: units,
-      scale: 1,
-      keep: 0,
-      out: kernels,
-    };
+    const inputGram = product([length, size, length], inputs, inputs, gram, { transposeRight: true });
+    const outer = product([length, 1, length], next.gradients, next.gradients, kernels, { count: units });
     const multiply = Array.from({ length: units }, (_, j): Job => {
-      const kernel = kernels.subarray(j * window ** 2, (j + 1) * window ** 2);
-      return { op: 'elementwise', how: 'multiply', left: kernel, right: gram, offset: 0, out: kernel };
+      const kernel = kernels.subarray(j * length ** 2, (j + 1) * length ** 2);
+      return multiplyJob(kernel, gram, kernel);
     });
     const inverse: Job = {
       op: 'inverse',
       matrix: kernels,
-      size: window,
+      size: length,
       count: units,
       damping: lambda,
       out: next.inverses,
     };
     return [
-      { jobs: [copyJob(this.inputs, next.inputs), this.scaledGradients(next.gradients), inputGram] },
+      { jobs: [copyJob(inputs, next.inputs), this.window.scaledGradients(next.gradients), inputGram] },
       { jobs: [outer] },
       { jobs: multiply },
       { jobs: [inverse] },
@@ -220,47 +126,29 @@ export class UnitWiseDualBlock implements CurvatureBlock {
   }
 
   install(reports: Report[]): RefreshOutcome {
-    const report = reports[reports.length - 1];
-    if (report.status === 'ok') {
-      [this.inUse, this.next] = [this.next, this.inUse];
-    } else if (!this.ready) {
-      this.inUse.lambda.set(this.next.lambda);
-    }
+    const outcome = outcomeOf(reports.slice(-1));
+    if (outcome.failures === 0) [this.inUse, this.next] = [this.next, this.inUse];
+    else if (!this.ready) this.inUse.lambda.set(this.next.lambda);
     this.ready = true;
-    return {
-      failures: report.status === 'ok' ? 0 : 1,
-      retries: report.retries > 0 ? 1 : 0,
-      minEigenvalue: report.minEigenvalue,
-      overflowed: report.status === 'notFinite',
-    };
+    return outcome;
   }
 
   restart(): void {
-    for (const array of [this.inputs, this.gradients, this.weights, this.shares]) array.fill(0);
+    this.window.restart();
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
     const { inputs, gradients: scaled, inverses, lambda } = this.inUse;
-    const { window, units, projections, solutions } = this;
-    const solve: Job = {
-      op: 'product',
-      left: inverses,
-      right: projections,
-      rows: window,
-      inner: window,
-      columns: 1,
-      count: units,
-      scale: 1,
-      keep: 0,
-      out: solutions,
-    };
+    const { units, projections, solutions } = this;
+    const { length } = this.window;
+    const solve = product([length, length, 1], inverses, projections, solutions, { count: units });
     const factor = 1 / lambda[0];
     return [
       { jobs: gatherJobs(gradients, this.gathered, this.matrix) },
       { jobs: [this.project(inputs)] },
-      { jobs: [times(projections, scaled)] },
+      { jobs: [multiplyJob(projections, scaled, projections)] },
       { jobs: [solve] },
-      { jobs: [times(solutions, scaled)] },
+      { jobs: [multiplyJob(solutions, scaled, solutions)] },
       { jobs: [this.lift(inputs, solutions, { scale: -factor, keep: factor })] },
       { jobs: scatterJobs(this.gathered, directions, this.matrix) },
       dotPhase(gradients, directions),
@@ -268,12 +156,13 @@ export class UnitWiseDualBlock implements CurvatureBlock {
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
-    const { inputs, projections, solutions } = this;
+    const { projections, solutions: scaled } = this;
+    const { inputs } = this.window;
     return [
-      { jobs: [...gatherJobs(vectors, this.gathered, this.matrix), this.scaledGradients(solutions)] },
+      { jobs: [...gatherJobs(vectors, this.gathered, this.matrix), this.window.scaledGradients(scaled)] },
       { jobs: [this.project(inputs)] },
-      { jobs: [times(projections, solutions)] },
-      { jobs: [times(projections, solutions)] },
+      { jobs: [multiplyJob(projections, scaled, projections)] },
+      { jobs: [multiplyJob(projections, scaled, projections)] },
       { jobs: [this.lift(inputs, projections, { scale: 1, keep: 0 })] },
       { jobs: scatterJobs(this.gathered, products, this.matrix) },
       dotPhase(vectors, products),
@@ -282,51 +171,37 @@ export class UnitWiseDualBlock implements CurvatureBlock {
 
   /** `projections = V' X'`, [out, W]. */
   private project(inputs: FloatArray): Job {
-    return {
-      op: 'product',
-      left: this.gathered,
-      transposeLeft: !this.transposed,
-      right: inputs,
+    const { units, size, window, gathered, projections, transposed } = this;
+    return product([units, size, window.length], gathered, inputs, projections, {
+      transposeLeft: !transposed,
       transposeRight: true,
-      rows: this.units,
-      inner: this.size,
-      columns: this.window,
-      scale: 1,
-      keep: 0,
-      out: this.projections,
-    };
+    });
   }
 
   /** `V = keep V + scale X' Z'` with Z [out, W]. */
   private lift(inputs: FloatArray, coefficients: FloatArray, how: { scale: number; keep: number }): Job {
-    const { size, units, window } = this;
-    const common = { op: 'product' as const, inner: window, ...how, out: this.gathered };
-    return this.transposed
-      ? { ...common, left: coefficients, right: inputs, rows: units, columns: size }
-      : {
-          ...common,
-          left: inputs,
+    const { size, units, window, gathered, transposed } = this;
+    return transposed
+      ? product([units, window.length, size], coefficients, inputs, gathered, how)
+      : product([size, window.length, units], inputs, coefficients, gathered, {
+          ...how,
           transposeLeft: true,
-          right: coefficients,
           transposeRight: true,
-          rows: size,
-          columns: units,
-        };
+        });
   }
 
   toDense(): Float64Array {
     const { size, units, window } = this;
-    const total = this.shares.reduce((sum, share) => sum + share, 0);
     const n = size * units;
     const dense = new Float64Array(n * n);
     const place = (unit: number, i: number) => (this.transposed ? unit * size + i : i * units + unit);
-    for (let r = 0; r < window; r++) {
+    for (let r = 0; r < window.length; r++) {
       for (let unit = 0; unit < units; unit++) {
-        const weight = total > 0 ? (this.weights[r] / total) * this.gradients[r * units + unit] ** 2 : 0;
+        const weight = window.weightOf(r, unit);
         for (let i = 0; i < size; i++) {
           for (let j = 0; j < size; j++) {
             dense[place(unit, i) * n + place(unit, j)] +=
-              weight * this.inputs[r * size + i] * this.inputs[r * size + j];
+              weight * window.inputs[r * size + i] * window.inputs[r * size + j];
           }
         }
       }
@@ -335,18 +210,8 @@ export class UnitWiseDualBlock implements CurvatureBlock {
   }
 
   state(): Record<string, FloatArray> {
-    const { inputs, gradients, inverses, lambda } = this.inUse;
-    return {
-      inputs: this.inputs,
-      gradients: this.gradients,
-      weights: this.weights,
-      shares: this.shares,
-      position: this.position,
-      inUseInputs: inputs,
-      inUseGradients: gradients,
-      inverses,
-      lambda,
-    };
+    const { inputs: inUseInputs, gradients: inUseGradients, inverses, lambda } = this.inUse;
+    return { ...this.window.state(), inUseInputs, inUseGradients, inverses, lambda };
   }
 
   upcoming(): Record<string, FloatArray> {
@@ -364,17 +229,11 @@ export class UnitWiseDualBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    const { inputs, gradients, inverses } = this.inUse;
-    const window = 3 * (inputs.byteLength + gradients.byteLength);
+    const { length } = this.window;
     const scratch = this.gathered.byteLength + 2 * this.projections.byteLength + this.gram.byteLength;
     return summaryOf(this, {
-      matrices: `${this.units} of ${this.window} x ${this.window}`,
-      bytes: window + 3 * inverses.byteLength + scratch,
+      matrices: `${this.units} of ${length} x ${length}`,
+      bytes: 3 * this.window.bytes + 3 * this.inUse.inverses.byteLength + scratch,
     });
   }
-}
-
-/** `left *= right`, elementwise. */
-function times(left: FloatArray, right: FloatArray): Job {
-  return { op: 'elementwise', how: 'multiply', left, right, offset: 0, out: left };
 }
