@@ -18,7 +18,6 @@
  */
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
-  least,
   rowsOf,
   type AverageStep,
   type BlockShape,
@@ -28,10 +27,15 @@ import {
   type RowsOrPatches,
   type Statistics,
 } from '../block';
+import { combineJob } from '../shared/elementwiseJobs';
+import { kroneckerJob, type Operand } from '../shared/kroneckerJob';
+import type { MatrixShape } from '../shared/layerMatrix';
+import { outcomeOf } from '../shared/outcome';
 import { ChainSide } from './chainSide';
+import { ChainVectors } from './chainVectors';
+import { denseChain } from './denseChain';
 import { allocate, type Precision } from '../shared/factor';
 import { dotPhase, type Phase } from '../phases';
-import { product } from '../shared/productJob';
 import { summaryOf } from '../shared/summary';
 
 /** Of what the regression leaves unexplained, 1 - s^A s^G, at least this is taken to be there: rounding may leave none. */
@@ -54,54 +58,33 @@ export interface BlockTridiagonalOptions {
   precision?: Precision;
 }
 
-/** The matrices of a layer are [rows, columns]. */
-interface Place extends ChainLink {
-  rows: number;
-  columns: number;
-}
-
 export class BlockTridiagonalBlock implements CurvatureBlock {
   readonly structure = 'block tri-diagonal';
   readonly shape: BlockShape;
   readonly needs;
   ready = false;
 
-  private readonly places: Place[];
+  /** Of the matrices of the layers. */
+  private readonly matrices: MatrixShape[];
   private readonly input: ChainSide;
   private readonly output: ChainSide;
-  private readonly precision: Precision;
   /** 1 / (1 - s^A s^G') of all layers but the last. */
   private readonly scales: FloatArray[];
-  private readonly work: { v: FloatArray; t: FloatArray; half: FloatArray }[];
+  private readonly work: ChainVectors;
   private lambda = 0;
 
   constructor({ shape, links, precision = 'float32' }: BlockTridiagonalOptions) {
     this.shape = shape;
-    this.precision = precision;
     this.needs = links.map(() => ({ activations: true, outputGradients: true }));
-    this.places = links.map((link) => {
-      return { ...link, rows: link.inputSize + Number(link.bias), columns: link.outputSize };
+    this.matrices = links.map(({ inputSize, outputSize, bias }) => {
+      return { rows: inputSize + Number(bias), columns: outputSize, bias };
     });
-    this.input = new ChainSide(
-      this.places.map(({ rows }) => rows),
-      precision,
-    );
-    this.output = new ChainSide(
-      this.places.map(({ columns }) => columns),
-      precision,
-    );
-    this.scales = this.places
-      .slice(0, -1)
-      .map(({ rows, columns }) => allocate(precision, rows * columns).fill(1));
-    this.work = this.places.map(({ rows, columns }, i) => {
-      const next = this.places[i + 1] ?? { rows: 0, columns: 0 };
-      const half = Math.max(rows * next.columns, next.rows * columns);
-      return {
-        v: allocate(precision, rows * columns),
-        t: allocate(precision, rows * columns),
-        half: allocate(precision, half),
-      };
-    });
+    const rows = this.matrices.map((matrix) => matrix.rows);
+    const columns = this.matrices.map((matrix) => matrix.columns);
+    this.input = new ChainSide(rows, precision);
+    this.output = new ChainSide(columns, precision);
+    this.scales = rows.slice(0, -1).map((length, i) => allocate(precision, length * columns[i]).fill(1));
+    this.work = new ChainVectors(this.matrices, precision);
   }
 
   updatePhases(statistics: Statistics[], { decay, scale }: AverageStep): Phase[] {
@@ -114,7 +97,7 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
       const none = gradients.map(() => false);
       return { jobs: this.output.updateJobs(gradients, none, average) };
     });
-    const homogeneous = this.places.map(({ bias }) => bias);
+    const homogeneous = this.matrices.map(({ bias }) => bias);
     const average = { decay, scale: scale / rowsOf(activations[0]) };
     phases[0].jobs.push(...this.input.updateJobs(activations, homogeneous, average));
     return phases;
@@ -130,34 +113,24 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
 
   /** All matrices of the chain are replaced together or not at all. */
   install(reports: Report[]): RefreshOutcome {
-    const failures = reports.filter(({ status }) => status !== 'ok').length;
-    if (failures === 0) {
+    const failed = reports.find(({ status }) => status !== 'ok');
+    if (!failed) {
       this.input.install();
       this.output.install();
-      this.fillScales();
-      this.ready = true;
     } else if (!this.ready) {
       this.input.installIdentity(Math.sqrt(this.lambda));
       this.output.installIdentity(Math.sqrt(this.lambda));
-      this.fillScales();
-      this.ready = true;
     }
-    const first = reports.find(({ status }) => status !== 'ok');
+    if (!failed || !this.ready) this.fillScales();
+    this.ready = true;
+    // The inverses and roots of the damped moments come first.
+    const damped = reports.slice(0, 4 * this.scales.length);
     return {
-      failures,
-      retries: reports.filter(({ retries }) => retries > 0).length,
-      minEigenvalue: this.dampedReports(reports).reduce(
-        (sum, report) => least(sum, report.minEigenvalue),
-        NaN,
-      ),
+      ...outcomeOf(reports),
+      minEigenvalue: outcomeOf(damped).minEigenvalue,
       // What failed first says why; what depends on it fails for that reason.
-      overflowed: first?.status === 'notFinite',
+      overflowed: failed?.status === 'notFinite',
     };
-  }
-
-  /** Reports of the inverses and roots of the damped moments, which come first. */
-  private dampedReports(reports: Report[]): Report[] {
-    return reports.slice(0, 4 * this.scales.length);
   }
 
   private fillScales(): void {
@@ -177,53 +150,58 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
-    const { places, work, scales, input, output } = this;
+    const { work, scales, input, output } = this;
+    const { v, t } = work;
     const before = scales.map((_, i) => i);
     const [a, g] = [input.current, output.current];
-    const last = places.length - 1;
-    const inBases = (i: number, transposed: boolean, from: FloatArray, out: FloatArray): Job => ({
-      op: 'kronecker',
-      left: a.bases[i],
-      leftSize: places[i].rows,
-      leftForm: 'full',
-      leftTransposed: transposed,
-      right: g.bases[i],
-      rightSize: places[i].columns,
-      rightForm: 'full',
-      rightTransposed: !transposed,
-      input: from,
-      out,
-    });
+    const difference = { scale: -1, keep: 1 };
     return [
-      this.copyIn(gradients),
-      { jobs: before.map((i) => this.fromNext(i, a.regressions[i], work[i + 1].v)) },
-      { jobs: before.map((i) => this.toThis(i, g.regressions[i], work[i].v, -1, 1)) },
+      work.copyIn(gradients),
+      { jobs: before.map((i) => work.fromNext(i, a.regressions[i], v[i + 1])) },
+      { jobs: before.map((i) => work.toThis(i, g.regressions[i], v[i], difference)) },
       {
-        jobs: [
-          ...before.map((i) => inBases(i, true, work[i].v, work[i].t)),
-          {
-            op: 'kronecker',
-            left: a.inverse,
-            leftSize: places[last].rows,
-            leftForm: 'full',
-            right: g.inverse,
-            rightSize: places[last].columns,
-            rightForm: 'full',
-            input: work[last].v,
-            out: work[last].t,
-          },
-        ],
+        jobs: [...before.map((i) => this.intoBases(i, v[i], t[i])), this.lastSolution(v.at(-1)!, t.at(-1)!)],
       },
-      { jobs: before.map((i) => ({ op: 'scale', diagonal: scales[i], input: work[i].t, out: work[i].v })) },
-      { jobs: before.map((i) => inBases(i, false, work[i].v, work[i].t)) },
-      { jobs: before.map((i) => this.fromThis(i, a.regressions[i], work[i].t)) },
-      { jobs: before.map((i) => this.toNext(i, g.regressions[i], work[i + 1].t, -1, 1)) },
-      this.copyOut(
-        work.map(({ t }) => t),
-        directions,
-      ),
+      { jobs: before.map((i) => ({ op: 'scale', diagonal: scales[i], input: t[i], out: v[i] })) },
+      { jobs: before.map((i) => this.outOfBases(i, v[i], t[i])) },
+      { jobs: before.map((i) => work.fromThis(i, a.regressions[i], t[i])) },
+      { jobs: before.map((i) => work.toNext(i, g.regressions[i], t[i + 1], difference)) },
+      work.copyOut(t, directions),
       dotPhase(gradients, directions),
     ];
+  }
+
+  /** `out = K^A_i' from K^G_i` */
+  private intoBases(i: number, from: FloatArray, out: FloatArray): Job {
+    const [left, right] = this.bases(i);
+    return kroneckerJob({ ...left, transposed: true }, right, [from], [out]);
+  }
+
+  /** `out = K^A_i from K^G_i'` */
+  private outOfBases(i: number, from: FloatArray, out: FloatArray): Job {
+    const [left, right] = this.bases(i);
+    return kroneckerJob(left, { ...right, transposed: true }, [from], [out]);
+  }
+
+  private bases(i: number): [Operand, Operand] {
+    const { rows, columns } = this.matrices[i];
+    const [a, g] = [this.input.current, this.output.current];
+    return [
+      { matrix: a.bases[i], size: rows, form: 'full' },
+      { matrix: g.bases[i], size: columns, form: 'full' },
+    ];
+  }
+
+  /** `out = A_LL^-1 from G_LL^-1` of the last layer. */
+  private lastSolution(from: FloatArray, out: FloatArray): Job {
+    const { rows, columns } = this.matrices.at(-1)!;
+    const [a, g] = [this.input.current, this.output.current];
+    return kroneckerJob(
+      { matrix: a.inverse, size: rows, form: 'full' },
+      { matrix: g.inverse, size: columns, form: 'full' },
+      [from],
+      [out],
+    );
   }
 
   /**
@@ -231,124 +209,62 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
    * now, and Psi_i,i+1 times the block below it further out. Sums over the layers on either side follow from those of the neighbour.
    */
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
-    const { places, work, input, output } = this;
+    const { matrices, work, input, output } = this;
+    const { v, t } = work;
     const before = input.crosses.map((_, i) => i);
     const [a, g] = [input.current, output.current];
-    const sums = places.map(({ rows, columns }) => allocate(this.precision, rows * columns));
-    const phases: Phase[] = [
-      this.copyIn(vectors),
-      {
-        jobs: places.map(({ rows, columns }, i): Job => ({
-          op: 'kronecker',
-          left: input.moments[i],
-          leftSize: rows,
-          leftForm: 'lower',
-          right: output.moments[i],
-          rightSize: columns,
-          rightForm: 'lower',
-          input: work[i].v,
-          out: sums[i],
-        })),
-      },
+    const [set, add] = [
+      { scale: 1, keep: 0 },
+      { scale: 1, keep: 1 },
     ];
+    const sums = work.matrices();
+    const own = matrices.map(({ rows, columns }, i) =>
+      kroneckerJob(
+        { matrix: input.moments[i], size: rows, form: 'lower' },
+        { matrix: output.moments[i], size: columns, form: 'lower' },
+        [v[i]],
+        [sums[i]],
+      ),
+    );
+    const phases: Phase[] = [work.copyIn(vectors), { jobs: own }];
     // w_i = X_i v_i+1 + Psi_i w_i+1 over the layers after i.
     for (const i of [...before].reverse()) {
       phases.push(
-        { jobs: [this.fromNext(i, input.crosses[i], work[i + 1].v)] },
-        { jobs: [this.toThis(i, output.crosses[i], work[i].t, 1, 0)] },
+        { jobs: [work.fromNext(i, input.crosses[i], v[i + 1])] },
+        { jobs: [work.toThis(i, output.crosses[i], t[i], set)] },
       );
       if (i + 1 < before.length) {
         phases.push(
-          { jobs: [this.fromNext(i, a.regressions[i], work[i + 1].t)] },
-          { jobs: [this.toThis(i, g.regressions[i], work[i].t, 1, 1)] },
+          { jobs: [work.fromNext(i, a.regressions[i], t[i + 1])] },
+          { jobs: [work.toThis(i, g.regressions[i], t[i], add)] },
         );
       }
-      phases.push({ jobs: [add(work[i].t, sums[i])] });
+      phases.push({
+        jobs: [
+          combineJob(
+            [
+              [1, sums[i]],
+              [1, t[i]],
+            ],
+            sums[i],
+          ),
+        ],
+      });
     }
     // X_i' z_i with z_i = v_i + Psi_i-1' z_i-1 over the layers up to i.
     for (const i of before) {
       phases.push(
-        { jobs: [this.fromThis(i, input.crosses[i], work[i].v)] },
-        { jobs: [this.toNext(i, output.crosses[i], sums[i + 1], 1, 1)] },
-        { jobs: [this.fromThis(i, a.regressions[i], work[i].v)] },
-        { jobs: [this.toNext(i, g.regressions[i], work[i + 1].v, 1, 1)] },
+        { jobs: [work.fromThis(i, input.crosses[i], v[i])] },
+        { jobs: [work.toNext(i, output.crosses[i], sums[i + 1], add)] },
+        { jobs: [work.fromThis(i, a.regressions[i], v[i])] },
+        { jobs: [work.toNext(i, g.regressions[i], v[i + 1], add)] },
       );
     }
-    return [...phases, this.copyOut(sums, products), dotPhase(vectors, products)];
-  }
-
-  /** `half = left next`, the first half of a product that goes from layer i + 1 to layer i. */
-  private fromNext(i: number, left: FloatArray, next: FloatArray): Job {
-    const { rows } = this.places[i];
-    const { rows: inner, columns } = this.places[i + 1];
-    return product([rows, inner, columns], left, next, this.work[i].half.subarray(0, rows * columns));
-  }
-
-  /** `out = scale half right' + keep out`, its second half. */
-  private toThis(i: number, right: FloatArray, out: FloatArray, scale: number, keep: number): Job {
-    const { rows, columns } = this.places[i];
-    const inner = this.places[i + 1].columns;
-    const half = this.work[i].half.subarray(0, rows * inner);
-    return product([rows, inner, columns], half, right, out, { scale, keep, transposeRight: true });
-  }
-
-  /** `half = left' from`, the first half of a product that goes from layer i to layer i + 1. */
-  private fromThis(i: number, left: FloatArray, from: FloatArray): Job {
-    const { rows: inner, columns } = this.places[i];
-    const { rows } = this.places[i + 1];
-    const half = this.work[i].half.subarray(0, rows * columns);
-    return product([rows, inner, columns], left, from, half, { transposeLeft: true });
-  }
-
-  /** `out = scale half right + keep out`, its second half. */
-  private toNext(i: number, right: FloatArray, out: FloatArray, scale: number, keep: number): Job {
-    const { columns: inner } = this.places[i];
-    const { rows, columns } = this.places[i + 1];
-    const half = this.work[i].half.subarray(0, rows * inner);
-    return product([rows, inner, columns], half, right, out, { scale, keep });
-  }
-
-  /** Variables into matrices: the bias under its kernel. */
-  private copyIn(variables: FloatArray[]): Phase {
-    const parts = this.variablesIn(this.work.map(({ v }) => v));
-    return { jobs: parts.map((part, i) => copy(variables[i], part)) };
-  }
-
-  private copyOut(matrices: FloatArray[], variables: FloatArray[]): Phase {
-    return { jobs: this.variablesIn(matrices).map((part, i) => copy(part, variables[i])) };
-  }
-
-  /** The parts of the layers' matrices that are the variables, in their order. */
-  private variablesIn(matrices: FloatArray[]): FloatArray[] {
-    return this.places.flatMap(({ inputSize, columns, bias }, i) => {
-      const kernel = inputSize * columns;
-      const parts = [matrices[i].subarray(0, kernel)];
-      return bias ? [...parts, matrices[i].subarray(kernel)] : parts;
-    });
+    return [...phases, work.copyOut(sums, products), dotPhase(vectors, products)];
   }
 
   toDense(): Float64Array {
-    const { places, input, output } = this;
-    const offsets = [0];
-    for (const { rows, columns } of places) offsets.push(offsets.at(-1)! + rows * columns);
-    const total = offsets.at(-1)!;
-    const dense = new Float64Array(total * total);
-    for (let j = places.length - 1; j >= 0; j--) {
-      for (let i = j; i >= 0; i--) {
-        const [a, g] = [pairBlock(input, i, j), pairBlock(output, i, j)];
-        const [rows, columns] = [places[i].rows * places[i].columns, places[j].rows * places[j].columns];
-        for (let row = 0; row < rows; row++) {
-          for (let column = 0; column < columns; column++) {
-            const value =
-              a(Math.floor(row / places[i].columns), Math.floor(column / places[j].columns)) *
-              g(row % places[i].columns, column % places[j].columns);
-            dense[(offsets[i] + row) * total + offsets[j] + column] = value;
-            dense[(offsets[j] + column) * total + offsets[i] + row] = value;
-          }
-        }
-      }
-    }
-    return dense;
+    return denseChain(this.input, this.output);
   }
 
   state(): Record<string, FloatArray> {
@@ -381,44 +297,15 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    const { input, output, places } = this;
-    const own = [...this.scales, ...this.work.flatMap(({ v, t, half }) => [v, t, half])];
+    const { input, output, matrices, work } = this;
+    const scales = this.scales.reduce((sum, { byteLength }) => sum + byteLength, 0);
     return summaryOf(this, {
-      matrices: places.map(({ rows, columns }) => `${rows} x ${rows}, ${columns} x ${columns}`).join('; '),
-      bytes: input.bytes + output.bytes + own.reduce((sum, { byteLength }) => sum + byteLength, 0),
+      matrices: matrices.map(({ rows, columns }) => `${rows} x ${rows}, ${columns} x ${columns}`).join('; '),
+      bytes: input.bytes + output.bytes + work.bytes + scales,
     });
   }
 }
 
-function copy(from: FloatArray, out: FloatArray): Job {
-  return { op: 'combine', terms: [{ data: from, scale: 1 }], out };
-}
-
-/** `to += from`. */
-function add(from: FloatArray, to: FloatArray): Job {
-  return { op: 'combine', terms: [from, to].map((data) => ({ data, scale: 1 })), out: to };
-}
-
 function listed({ regressions, bases, shares, inverse }: ChainSide['current']): Record<string, FloatArray[]> {
   return { regression: regressions, basis: bases, share: shares, inverse: [inverse] };
-}
-
-/** One side's factor of block (i, j), i <= j, by element. */
-function pairBlock(side: ChainSide, i: number, j: number): (k: number, l: number) => number {
-  if (i === j) return (k, l) => side.momentAt(i, k, l);
-  const width = side.sizes[j];
-  let block = Float64Array.from(side.crosses[j - 1]);
-  for (let above = j - 2; above >= i; above--) {
-    const [rows, inner] = [side.sizes[above], side.sizes[above + 1]];
-    const regression = side.current.regressions[above];
-    const next = new Float64Array(rows * width);
-    for (let k = 0; k < rows; k++) {
-      for (let m = 0; m < inner; m++) {
-        for (let l = 0; l < width; l++)
-          next[k * width + l] += regression[k * inner + m] * block[m * width + l];
-      }
-    }
-    block = next;
-  }
-  return (k, l) => block[k * width + l];
 }

@@ -12,6 +12,7 @@
 import type { FloatArray, Job } from '../../linalg/jobs';
 import type { AverageStep, RowsOrPatches } from '../block';
 import { allocate, type Precision } from '../shared/factor';
+import { kroneckerJob, type Operand } from '../shared/kroneckerJob';
 import { product } from '../shared/productJob';
 import { rowMatrix } from '../shared/rowMatrix';
 
@@ -134,17 +135,10 @@ export class ChainSide {
           transposeRight: true,
         }),
       ),
-      before.map((i): Job => ({
-        op: 'kronecker',
-        left: roots[i],
-        leftSize: sizes[i],
-        leftForm: 'full',
-        right: roots[i],
-        rightSize: sizes[i],
-        rightForm: 'full',
-        input: upcoming.bases[i],
-        out: whitened[i],
-      })),
+      before.map((i) => {
+        const root: Operand = { matrix: roots[i], size: sizes[i], form: 'full' };
+        return kroneckerJob(root, root, [upcoming.bases[i]], [whitened[i]]);
+      }),
       before.map((i): Job => ({
         op: 'eigh',
         matrix: whitened[i],
