@@ -9,14 +9,16 @@
  *     symmetric:  C0^-1/2 (C1 + C1')/2 C0^-1/2 = U diag(psi) U'     basis = C0^-1/2 U   values = psi
  *     infinite:   C0^-1/2 C1 C0^-1/2 = E diag(sigma) V'             basis = C0^-1/2 E   values = sigma^2   transition = C1 C0^-1
  */
-import type { FloatArray, Job, ProductJob, Report } from '../../linalg/jobs';
+import type { FloatArray, Job } from '../../linalg/jobs';
 import type { AverageStep, Rows } from '../block';
 import { allocate, Factor, type Precision } from '../shared/factor';
 import type { Phase } from '../phases';
+import type { Operand } from '../shared/kroneckerJob';
+import { product } from '../shared/productJob';
 import type { Transition } from './transition';
 
 /** The transitions that couple time steps. */
-export type Coupling = Exclude<Transition, 'independent'>;
+export type CouplingName = Exclude<Transition, 'independent'>;
 
 /** Results of a refresh. */
 interface Refreshed {
@@ -36,7 +38,7 @@ export class RecurrentSide {
 
   constructor(
     readonly size: number,
-    private readonly coupling: Coupling,
+    private readonly coupling: CouplingName,
     private readonly precision: Precision,
   ) {
     this.factor = new Factor(size, 'lower', precision);
@@ -64,15 +66,13 @@ export class RecurrentSide {
     const average = { decay, scale: scale / steps.length };
     return [
       ...this.factor.updateJobs(steps, homogeneous, average),
-      this.product({
-        left: stacked.subarray(rows * this.size),
-        right: stacked.subarray(0, length * this.size),
-        transposeLeft: true,
-        inner: length,
-        scale: scale / (steps.length - 1),
-        keep: decay,
-        out: this.lagged,
-      }),
+      product(
+        [this.size, length, this.size],
+        stacked.subarray(rows * this.size),
+        stacked.subarray(0, length * this.size),
+        this.lagged,
+        { transposeLeft: true, scale: scale / (steps.length - 1), keep: decay },
+      ),
     ];
   }
 
@@ -106,14 +106,14 @@ export class RecurrentSide {
       partner: { matrix: partner.factor.moment, size: partner.size },
     };
     const eigh: Job = { op: 'eigh', matrix: half, size: this.size, values, vectors };
-    const toBasis = this.product({ left: root, right: vectors, out: basis });
+    const toBasis = this.product(root, vectors, basis);
     const first = [inverseRoot];
     if (this.coupling === 'symmetric') {
       const symmetrised = (left: FloatArray, right: FloatArray, transposeRight: boolean, keep: number) =>
-        this.product({ left, right, transposeRight, scale: 0.5, keep, out: half });
+        this.product(left, right, half, { transposeRight, scale: 0.5, keep });
       return [
         first,
-        [this.product({ left: root, right: this.lagged, out: psi })],
+        [this.product(root, this.lagged, psi)],
         [symmetrised(psi, root, false, 0)],
         [symmetrised(root, psi, true, 1)],
         [eigh],
@@ -122,27 +122,32 @@ export class RecurrentSide {
     }
     return [
       first,
-      [this.product({ left: this.lagged, right: root, out: vectors })],
-      [
-        this.product({ left: root, right: vectors, out: psi }),
-        this.product({ left: vectors, right: root, out: transition }),
-      ],
-      [this.product({ left: psi, right: psi, transposeRight: true, out: half })],
+      [this.product(this.lagged, root, vectors)],
+      [this.product(root, vectors, psi), this.product(vectors, root, transition)],
+      [this.product(psi, psi, half, { transposeRight: true })],
       [eigh],
       [toBasis],
     ].map((jobs) => ({ jobs }));
   }
 
-  private product(given: Pick<ProductJob, 'left' | 'right' | 'out'> & Partial<ProductJob>): ProductJob {
-    return {
-      op: 'product',
-      rows: this.size,
-      inner: this.size,
-      columns: this.size,
-      scale: 1,
-      keep: 0,
-      ...given,
-    };
+  /** A product of matrices of this side's size. */
+  private product(
+    left: FloatArray,
+    right: FloatArray,
+    out: FloatArray,
+    how?: Parameters<typeof product>[4],
+  ): Job {
+    return product([this.size, this.size, this.size], left, right, out, how);
+  }
+
+  /** For the jobs that multiply by the installed basis. */
+  basis({ transposed = false } = {}): Operand {
+    return { matrix: this.installed.basis, size: this.size, form: 'full', transposed };
+  }
+
+  /** For the jobs that multiply by the installed transition. */
+  transition({ transposed = false } = {}): Operand {
+    return { matrix: this.installed.transition, size: this.size, form: 'full', transposed };
   }
 
   install(): void {
@@ -179,9 +184,4 @@ export class RecurrentSide {
     const results = 2 * (basis.byteLength + values.byteLength + transition.byteLength);
     return this.factor.bytes + (1 + this.work.length) * this.lagged.byteLength + results;
   }
-}
-
-/** Whether a refresh has come to an end that can be installed. */
-export function succeeded(reports: Report[]): boolean {
-  return reports.every(({ status }) => status === 'ok');
 }

@@ -1,5 +1,5 @@
 import { RecurrentBlock } from '../../../src/curvature/recurrent/recurrent';
-import type { Coupling } from '../../../src/curvature/recurrent/recurrentSide';
+import type { CouplingName } from '../../../src/curvature/recurrent/recurrentSide';
 import { structures } from '../../../src/curvature/structures';
 import type { Kernels } from '../../../src/linalg/jobs';
 import { kernels } from '../../../src/linalg/kernels';
@@ -34,7 +34,7 @@ function batchOf(): Batch {
   };
 }
 
-function blockOf(coupling: Coupling, bias: boolean): RecurrentBlock {
+function blockOf(coupling: CouplingName, bias: boolean): RecurrentBlock {
   const shapes = bias ? [[inputs, outputs], [outputs]] : [[inputs, outputs]];
   return new RecurrentBlock({
     shape: { names: ['kernel', 'bias'].slice(0, shapes.length), shapes },
@@ -110,7 +110,7 @@ const meanDiagonal = (m: Matrix) => {
 };
 
 /** The covariances of the scores of all steps of the model, added up, by dense matrices; damped like the block. */
-function dense(coupling: Coupling, bias: boolean, lambda: number): Matrix {
+function dense(coupling: CouplingName, bias: boolean, lambda: number): Matrix {
   const sides = [moment(a, 0, bias), moment(g, 0, false)];
   const lagged = [moment(a, 1, bias), moment(g, 1, false)];
   const pi = Math.sqrt(meanDiagonal(sides[0]) / meanDiagonal(sides[1]));
