@@ -6,20 +6,14 @@
 import type { FloatArray, Job } from '../../linalg/jobs';
 import type { Activation, AverageStep, RowsOrPatches } from '../block';
 import { allocate, type Precision } from '../shared/factor';
-import type { Operand } from '../shared/kroneckerJob';
+import { combineJob, multiplyJob } from '../shared/elementwiseJobs';
+import { kroneckerJob, type Operand } from '../shared/kroneckerJob';
+import { copyJob } from '../shared/layerMatrix';
 import { product } from '../shared/productJob';
 import { rowMatrix } from '../shared/rowMatrix';
+import { BlockStack } from './blockStack';
 
 export type SideStructure = 'dense' | 'diagonal' | 'blockDiagonal' | 'triangular';
-
-/** Blocks of the same size along the diagonal, one after the other in memory. */
-interface Group {
-  /** Place of its first element in the arrays, and of its first row in the matrix. */
-  begin: number;
-  firstRow: number;
-  size: number;
-  count: number;
-}
 
 /** K, its momentum m, and K K'. */
 interface Inverse {
@@ -35,7 +29,7 @@ export class SingdSide {
   /** K K' as `form` says. */
   private expanded: FloatArray | null;
 
-  private readonly groups: Group[];
+  private readonly blocks: BlockStack;
   private readonly identity: FloatArray;
   /** What the projection onto the structure multiplies elements with; null where all are kept. */
   private readonly weights: FloatArray | null;
@@ -55,15 +49,11 @@ export class SingdSide {
     private readonly homogeneous: boolean,
     private readonly precision: Precision,
   ) {
-    this.groups = groupsOf(
-      size,
-      structure === 'diagonal' ? 1 : structure === 'blockDiagonal' ? blockSize : size,
-    );
-    const length = this.groups.reduce((sum, group) => sum + group.count * group.size ** 2, 0);
-    const array = (elements = length) => allocate(precision, elements);
+    const sizes = { dense: size, triangular: size, diagonal: 1, blockDiagonal: blockSize };
+    this.blocks = new BlockStack(size, sizes[structure]);
+    const array = (elements = this.blocks.length) => allocate(precision, elements);
     this.moment = array();
-    this.identity = array();
-    this.eachDiagonal((at) => (this.identity[at] = 1));
+    this.identity = this.blocks.addIdentity(array());
     const inverse = (): Inverse => ({
       root: this.identity.slice(),
       momentum: array(),
@@ -72,7 +62,7 @@ export class SingdSide {
     this.current = inverse();
     this.upcoming = inverse();
     this.weights = structure === 'triangular' ? triangularWeights(array(), size) : null;
-    this.expanded = structure === 'blockDiagonal' ? this.expand(this.identity) : null;
+    this.expanded = structure === 'blockDiagonal' ? this.whole(this.identity) : null;
     this.ones = array(size).fill(1);
     this.work = array();
     this.change = array();
@@ -100,7 +90,7 @@ export class SingdSide {
     }
     const all = inputs.map((input) => rowMatrix(input as RowsOrPatches, homogeneous, precision));
     const rows = all.reduce((sum, part) => sum + part.rows, 0);
-    return this.groups.map((group): Job => {
+    return this.blocks.groups.map((group): Job => {
       const { size: width, count, firstRow } = group;
       const stack = allocate(precision, count * rows * width);
       let row = 0;
@@ -112,7 +102,7 @@ export class SingdSide {
           }
         }
       }
-      const out = this.part(moment, group);
+      const out = this.blocks.part(moment, group);
       return product([width, rows, width], stack, stack, out, {
         scale,
         keep: decay,
@@ -125,23 +115,17 @@ export class SingdSide {
   /** B = A K, in `work`, and K' K. */
   firstJobs(): Job[] {
     const { current, moment, size, work, gram } = this;
-    const multiplied: Job[] =
-      this.groups.length === 1 && this.groups[0].count === 1
-        ? [
-            {
-              op: 'kronecker',
-              left: moment,
-              leftSize: size,
-              leftForm: 'lower',
-              right: this.ones,
-              rightSize: size,
-              rightForm: 'diagonal',
-              input: current.root,
-              out: work,
-            },
-          ]
-        : this.products(moment, current.root, work);
-    return [...multiplied, ...this.products(current.root, current.root, gram, { transposeLeft: true })];
+    const [lower, ones] = [
+      { matrix: moment, size, form: 'lower' },
+      { matrix: this.ones, size, form: 'diagonal' },
+    ] as const;
+    const multiplied = this.blocks.isWhole
+      ? [kroneckerJob(lower, ones, [current.root], [work])]
+      : this.blocks.productJobs(moment, current.root, work);
+    return [
+      ...multiplied,
+      ...this.blocks.productJobs(current.root, current.root, gram, { transposeLeft: true }),
+    ];
   }
 
   /** H = K' A K, in `change`, and the traces tr H = <K, A K> and tr K' K = <K, K>. */
@@ -149,7 +133,7 @@ export class SingdSide {
     const { current, work, change } = this;
     const length = work.length;
     return [
-      ...this.products(current.root, work, change, { transposeLeft: true }),
+      ...this.blocks.productJobs(current.root, work, change, { transposeLeft: true }),
       product([1, length, 1], current.root, work, this.momentTrace),
       product([1, length, 1], current.root, current.root, this.gramTrace),
     ];
@@ -158,12 +142,18 @@ export class SingdSide {
   /** c (H + lambda K' K - I), in `change`. */
   kfacLikeJobs(c: number, lambda: number): Job[][] {
     const { change, gram, identity } = this;
-    const terms = [
-      { data: change, scale: c },
-      { data: gram, scale: c * lambda },
-      { data: identity, scale: -c },
+    return [
+      [
+        combineJob(
+          [
+            [c, change],
+            [c * lambda, gram],
+            [-c, identity],
+          ],
+          change,
+        ),
+      ],
     ];
-    return [[{ op: 'combine', terms, out: change }]];
   }
 
   /** c (H tr(H_partner) / d + lambda K' K tr(C' C) / d - I), in `change`, with d the size of the partner and C its K. */
@@ -171,32 +161,39 @@ export class SingdSide {
     const { change, gram, identity, work } = this;
     const share = c / partner.size;
     const shape: [number, number, number] = [work.length, 1, 1];
-    const terms = [
-      { data: work, scale: 1 },
-      { data: identity, scale: -c },
-    ];
     return [
       [product(shape, change, partner.momentTrace, work, { scale: share })],
       [product(shape, gram, partner.gramTrace, work, { scale: share * lambda, keep: 1 })],
-      [{ op: 'combine', terms, out: change }],
+      [
+        combineJob(
+          [
+            [1, work],
+            [-c, identity],
+          ],
+          change,
+        ),
+      ],
     ];
   }
 
   /** Projects `change` onto the structure. */
   projectJobs(): Job[] {
     const { change, weights } = this;
-    return weights
-      ? [{ op: 'elementwise', how: 'multiply', left: change, right: weights, offset: 0, out: change }]
-      : [];
+    return weights ? [multiplyJob(change, weights, change)] : [];
   }
 
   /** m <- decay m + change. */
   momentumJobs(decay: number): Job[] {
-    const terms = [
-      { data: this.current.momentum, scale: decay },
-      { data: this.change, scale: 1 },
+    const { current, upcoming, change } = this;
+    return [
+      combineJob(
+        [
+          [decay, current.momentum],
+          [1, change],
+        ],
+        upcoming.momentum,
+      ),
     ];
-    return [{ op: 'combine', terms, out: this.upcoming.momentum }];
   }
 
   /** The step of K: `rate`, less where an element of m is larger than 1 if normalised. */
@@ -209,11 +206,13 @@ export class SingdSide {
   /** K <- K - step K m, and K K'. */
   rootJobs(): Job[][] {
     const { current, upcoming, work, step } = this;
-    const copy: Job = { op: 'combine', terms: [{ data: current.root, scale: 1 }], out: upcoming.root };
     return [
-      [copy, ...this.products(current.root, upcoming.momentum, work)],
+      [
+        copyJob(current.root, upcoming.root),
+        ...this.blocks.productJobs(current.root, upcoming.momentum, work),
+      ],
       [product([work.length, 1, 1], work, step, upcoming.root, { scale: -1, keep: 1 })],
-      this.products(upcoming.root, upcoming.root, upcoming.product, { transposeRight: true }),
+      this.blocks.productJobs(upcoming.root, upcoming.root, upcoming.product, { transposeRight: true }),
     ];
   }
 
@@ -224,7 +223,7 @@ export class SingdSide {
 
   install(): void {
     [this.current, this.upcoming] = [this.upcoming, this.current];
-    if (this.expanded) this.expand(this.current.product, this.expanded);
+    if (this.expanded) this.blocks.expand(this.current.product, this.expanded);
   }
 
   restart(): void {
@@ -244,7 +243,7 @@ export class SingdSide {
       case 'diagonal':
         return { matrix: which === 'moment' ? moment : current.product, size, form: 'diagonal' };
       case 'blockDiagonal':
-        return { matrix: which === 'moment' ? this.expand(moment) : this.expanded!, size, form: 'full' };
+        return { matrix: which === 'moment' ? this.whole(moment) : this.expanded!, size, form: 'full' };
       default:
         return which === 'moment'
           ? { matrix: moment, size, form: 'lower' }
@@ -254,51 +253,13 @@ export class SingdSide {
 
   /** Element (i, j) of the moment, zero where the structure does not look. */
   at(i: number, j: number): number {
-    const [row, column] = i >= j ? [i, j] : [j, i];
-    const group = this.groups.findLast(({ firstRow }) => row >= firstRow)!;
-    const [k, l] = [row, column].map((index) => Math.floor((index - group.firstRow) / group.size));
-    if (k !== l || column < group.firstRow) return 0;
-    const [r, c] = [row, column].map((index) => (index - group.firstRow) % group.size);
-    return this.moment[group.begin + (k * group.size + r) * group.size + c];
+    const place = this.blocks.placeOf(Math.max(i, j), Math.min(i, j));
+    return place === undefined ? 0 : this.moment[place];
   }
 
-  private products(
-    left: FloatArray,
-    right: FloatArray,
-    out: FloatArray,
-    transposed: { transposeLeft?: boolean; transposeRight?: boolean } = {},
-  ): Job[] {
-    return this.groups.map((group): Job => {
-      const { size, count } = group;
-      const [a, b, c] = [left, right, out].map((array) => this.part(array, group));
-      return product([size, size, size], a, b, c, { count, ...transposed });
-    });
-  }
-
-  private part(array: FloatArray, { begin, size, count }: Group): FloatArray {
-    return array.subarray(begin, begin + count * size * size);
-  }
-
-  private eachDiagonal(visit: (at: number) => void): void {
-    for (const { begin, size, count } of this.groups) {
-      for (let k = 0; k < count; k++) {
-        for (let i = 0; i < size; i++) visit(begin + (k * size + i) * size + i);
-      }
-    }
-  }
-
-  /** A stack of blocks as a whole matrix. */
-  private expand(stack: FloatArray, out = allocate(this.precision, this.size ** 2)): FloatArray {
-    for (const { begin, firstRow, size, count } of this.groups) {
-      for (let k = 0; k < count; k++) {
-        for (let i = 0; i < size; i++) {
-          const from = begin + (k * size + i) * size;
-          const first = firstRow + k * size;
-          out.set(stack.subarray(from, from + size), (first + i) * this.size + first);
-        }
-      }
-    }
-    return out;
+  /** The blocks of an array as a matrix. */
+  private whole(array: FloatArray): FloatArray {
+    return this.blocks.expand(array, allocate(this.precision, this.size ** 2));
   }
 
   /** Arrays for a checkpoint, by name. */
@@ -333,21 +294,11 @@ export class SingdSide {
       case 'diagonal':
         return `diagonal ${this.size}`;
       case 'blockDiagonal':
-        return this.groups
-          .map(({ size, count }) => `${count > 1 ? `${count} of ` : ''}${size} x ${size}`)
-          .join(', ');
+        return this.blocks.dimensions;
       default:
         return `${this.structure === 'triangular' ? 'triangular ' : ''}${this.size} x ${this.size}`;
     }
   }
-}
-
-function groupsOf(size: number, blockSize: number): Group[] {
-  const count = Math.floor(size / blockSize);
-  const rest = size % blockSize;
-  const groups: Group[] = [{ begin: 0, firstRow: 0, size: blockSize, count }];
-  groups.push({ begin: count * blockSize ** 2, firstRow: count * blockSize, size: rest, count: 1 });
-  return groups.filter((group) => group.count > 0 && group.size > 0);
 }
 
 /**
