@@ -12,9 +12,8 @@
  *
  *     G_lambda = (A + lambda tr A / dim A I) (x) diag(v + lambda mean v).
  */
-import type { FloatArray, Job, MatrixForm, Report, RootMethod } from '../../linalg/jobs';
+import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
-  least,
   rowsOf,
   type AverageStep,
   type BlockShape,
@@ -24,12 +23,15 @@ import {
   type Reparametrisation,
   type Statistics,
 } from '../block';
-import { allocate, type Precision } from '../shared/factor';
 import type { Phase } from '../phases';
+import { combineJob } from '../shared/elementwiseJobs';
+import { allocate, type Precision } from '../shared/factor';
+import { kroneckerJob, type Operand } from '../shared/kroneckerJob';
 import type { NystromOptions } from '../shared/nystrom';
-import { NystromRoots } from './nystromRoots';
-import { meanRelativeFisher } from './relativeFisher';
+import { outcomeOf } from '../shared/outcome';
 import { summaryOf } from '../shared/summary';
+import { InputSide } from './inputSide';
+import { meanRelativeFisher } from './relativeFisher';
 
 /** Options of the structure `localFisher`. */
 export interface LocalFisherOptions {
@@ -69,18 +71,6 @@ export interface LocalFisherBlockOptions extends LocalFisherOptions {
   reason?: string;
 }
 
-/** Functions of the damped block. The input side is full matrices, or diagonals where A is one. */
-interface Functions {
-  /** A^-1/2 */
-  inputRoot: FloatArray;
-  /** A^-1 */
-  inputInverse: FloatArray;
-  /** A^1/2; empty unless reparametrised. */
-  inputBack: FloatArray;
-  /** 1 / v */
-  outputInverse: FloatArray;
-}
-
 export class LocalFisherBlock implements CurvatureBlock {
   readonly structure: string;
   readonly shape: BlockShape;
@@ -88,236 +78,144 @@ export class LocalFisherBlock implements CurvatureBlock {
   readonly reparametrisation?: Reparametrisation;
   ready = false;
 
-  private readonly options: LocalFisherBlockOptions;
+  private readonly bias: boolean;
+  private readonly transposed: boolean;
   private readonly precision: Precision;
-  private readonly size: number;
-  private readonly moment: FloatArray;
+  private readonly reason: string;
+  private readonly input: InputSide;
+  /** v, and 1 / v as it is in use and as it is being computed. */
   private readonly information: FloatArray;
-  private current: Functions;
-  private next: Functions;
-  private readonly nystrom?: NystromRoots;
+  private inverse: FloatArray;
+  private upcomingInverse: FloatArray;
   /** How many refreshes there were. */
   private readonly generation = Float64Array.of(0);
 
   constructor(options: LocalFisherBlockOptions) {
     const { inputSize, outputSize, bias, diagonalInput = false, precision = 'float32' } = options;
-    this.structure = diagonalInput ? 'local Fisher, diagonal input' : 'local Fisher';
+    const { rank } = options.nystrom ?? {};
     this.shape = options.shape;
-    this.options = options;
+    this.bias = bias;
+    this.transposed = options.transposed ?? false;
     this.precision = precision;
-    this.size = inputSize + (bias ? 1 : 0);
-    this.moment = this.inputArray();
+    this.reason = options.reason ?? '';
+    this.input = new InputSide({
+      size: inputSize + (bias ? 1 : 0),
+      form: diagonalInput ? 'diagonal' : 'lower',
+      homogeneous: bias,
+      precision,
+      needsBack: options.form === 'reparametrised',
+      root: options.root ?? 'auto',
+      rank,
+      seed: options.seed ?? 0,
+    });
+    const columns = this.input.isSampled ? `, ${rank} columns` : '';
+    this.structure = `local Fisher${diagonalInput ? ', diagonal input' : columns}`;
     this.information = allocate(precision, outputSize);
-    this.current = this.functions();
-    this.next = this.functions();
-    if (this.isReparametrised) {
+    this.inverse = allocate(precision, outputSize);
+    this.upcomingInverse = allocate(precision, outputSize);
+    if (options.form === 'reparametrised') {
       this.reparametrisation = {
         generation: () => this.generation[0],
-        toOwn: (weights, own) => this.rootPhases(1, weights, own),
-        toWeights: (own, weights) => this.rootPhases(-1, own, weights),
+        toOwn: (weights, own) => this.rootPhases(0.5, weights, own),
+        toWeights: (own, weights) => this.rootPhases(-0.5, own, weights),
       };
     }
-    const { rank } = options.nystrom ?? {};
-    if (rank !== undefined && rank < this.size && !diagonalInput) {
-      this.structure = `local Fisher, ${rank} columns`;
-      this.nystrom = new NystromRoots(this.size, rank, precision, this.isReparametrised ? 3 : 2);
-    }
-    this.fillHomogeneous();
-  }
-
-  private get isReparametrised(): boolean {
-    return this.options.form === 'reparametrised';
-  }
-
-  private inputArray(): FloatArray {
-    return allocate(this.precision, this.options.diagonalInput ? this.size : this.size ** 2);
-  }
-
-  private functions(): Functions {
-    return {
-      inputRoot: this.inputArray(),
-      inputInverse: this.inputArray(),
-      inputBack: this.isReparametrised ? this.inputArray() : allocate(this.precision, 0),
-      outputInverse: allocate(this.precision, this.options.outputSize),
-    };
-  }
-
-  /** The moment of the appended 1, which a diagonal A keeps as it is set. */
-  private fillHomogeneous(): void {
-    const { diagonalInput, bias } = this.options;
-    if (diagonalInput && bias) this.moment[this.size - 1] = 1;
   }
 
   updatePhases([{ activations, responses }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
-    const { bias, diagonalInput, outputSize } = this.options;
     const rows = activations!.map(rowsOf);
     const total = rows.reduce((sum, count) => sum + count, 0);
-    const inputs = activations!.map((activation) => ({ ...activation, scale: scale / total }));
-    const input = diagonalInput
-      ? {
-          op: 'diagonalFactor',
-          inputs,
-          decay,
-          factor: bias ? this.moment.subarray(0, this.size - 1) : this.moment,
-        }
-      : { op: 'factor', inputs, homogeneous: bias, decay, factor: this.moment, size: this.size };
-    const mean = allocate(this.precision, outputSize);
-    mean.set(meanRelativeFisher(responses!, rows, outputSize));
-    const terms = [
-      { data: this.information, scale: decay },
-      { data: mean, scale },
+    const inputs = this.input.updateJobs(activations!, this.bias, { decay, scale: scale / total });
+    const mean = allocate(this.precision, this.information.length);
+    mean.set(meanRelativeFisher(responses!, rows, this.information.length));
+    const { information } = this;
+    return [
+      {
+        jobs: [
+          ...inputs,
+          combineJob(
+            [
+              [decay, information],
+              [scale, mean],
+            ],
+            information,
+          ),
+        ],
+      },
     ];
-    return [{ jobs: [input as Job, { op: 'combine', terms, out: this.information }] }];
   }
 
   refreshPhases(lambda: number): Phase[] {
-    const { diagonalInput, root = 'auto' } = this.options;
-    const { moment: matrix, size, next } = this;
-    const damped = { damping: lambda, relative: true };
     const output: Job = {
       op: 'diagonalInverse',
       diagonal: this.information,
-      out: next.outputInverse,
-      ...damped,
+      out: this.upcomingInverse,
+      damping: lambda,
+      relative: true,
     };
-    if (diagonalInput) {
-      const input: Job = { op: 'diagonalInverse', diagonal: matrix, out: next.inputInverse, ...damped };
-      return [{ jobs: [output, input] }];
-    }
-    if (this.nystrom) {
-      const { inputInverse: inverse, inputRoot: inverseRoot, inputBack } = next;
-      const powers = { inverse, inverseRoot, ...(this.isReparametrised ? { root: inputBack } : {}) };
-      const { seed = 0 } = this.options;
-      return [{ jobs: [output] }, ...this.nystrom.phases(matrix, lambda, powers, seed, this.generation[0])];
-    }
-    const method: RootMethod = root;
-    const inverseRoot: Job = {
-      op: 'inverseRoot', matrix, size, p: 2, method, tolerance: 0, maxIterations: 0, out: next.inputRoot, ...damped,
-    }; // prettier-ignore
-    const square: Job = {
-      op: 'product', left: next.inputRoot, right: next.inputRoot, rows: size, inner: size, columns: size, scale: 1, keep: 0,
-      out: next.inputInverse,
-    }; // prettier-ignore
-    // The inverse of the computed root, not another root: w' must lead back to w whatever the iteration's residual is.
-    const back: Job = { op: 'inverse', matrix: next.inputRoot, size, damping: 0, out: next.inputBack };
-    return [{ jobs: [output, inverseRoot] }, { jobs: this.isReparametrised ? [square, back] : [square] }];
+    const [first, ...rest] = this.input.refreshPhases(lambda, this.generation[0]);
+    return [{ ...first, jobs: [output, ...first.jobs] }, ...rest];
   }
 
   /** The two sides belong together, so they are replaced together or not at all; G = I until there is a first. */
   install(reports: Report[]): RefreshOutcome {
-    const failures = reports.filter((report) => report.status !== 'ok').length;
-    if (failures === 0) {
-      if (this.options.diagonalInput) {
-        this.next.inputRoot.set(this.next.inputInverse.map(Math.sqrt));
-        if (this.isReparametrised) this.next.inputBack.set(this.next.inputRoot.map((value) => 1 / value));
-      }
-      [this.current, this.next] = [this.next, this.current];
+    const outcome = outcomeOf(reports);
+    if (outcome.failures === 0) {
+      this.input.install();
+      [this.inverse, this.upcomingInverse] = [this.upcomingInverse, this.inverse];
       this.generation[0]++;
     } else if (!this.ready) {
-      this.current.outputInverse.fill(1);
-      const { inputRoot, inputInverse, inputBack } = this.current;
-      for (const matrix of [inputRoot, inputInverse, inputBack]) this.fillIdentity(matrix);
+      this.input.installIdentity();
+      this.inverse.fill(1);
     }
     this.ready = true;
-    return {
-      failures,
-      retries: reports.filter((report) => report.retries > 0).length,
-      minEigenvalue: reports
-        .slice(0, 2)
-        .reduce((minimum, report) => least(minimum, report.minEigenvalue), NaN),
-      overflowed: reports.some((report) => report.status === 'notFinite'),
-    };
-  }
-
-  private fillIdentity(matrix: FloatArray): void {
-    const step = this.options.diagonalInput ? 1 : this.size + 1;
-    matrix.fill(0);
-    for (let i = 0; i < matrix.length; i += step) matrix[i] = 1;
+    // After the first two, which are of the damped sides, come functions of them.
+    return { ...outcome, minEigenvalue: outcomeOf(reports.slice(0, 2)).minEigenvalue };
   }
 
   restart(): void {
-    this.moment.fill(0);
+    this.input.restart();
     this.information.fill(0);
-    this.fillHomogeneous();
   }
 
-  /** Only matrices: of a diagonal input `install` takes the root itself. */
+  /** Only matrices. */
   resident(): FloatArray[] {
-    // Columns of A are picked, and what they give is written, by JavaScript.
-    if (this.options.diagonalInput || this.nystrom) return [];
-    const functions = [this.current, this.next].flatMap(({ inputRoot, inputInverse, inputBack }) => {
-      return this.isReparametrised ? [inputRoot, inputInverse, inputBack] : [inputRoot, inputInverse];
-    });
-    return [this.moment, ...functions];
+    return this.input.resident;
   }
 
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
-    const { inputInverse, outputInverse } = this.current;
-    return [{ jobs: [this.product(inputInverse, outputInverse, gradients, directions)] }];
+    return [{ jobs: [this.product(this.input.power(-1), this.inverse, gradients, directions)] }];
   }
 
   multiplyPhases(vectors: FloatArray[], products: FloatArray[]): Phase[] {
-    return [{ jobs: [this.product(this.moment, this.information, vectors, products, 'lower')] }];
+    return [{ jobs: [this.product(this.input.operand, this.information, vectors, products)] }];
   }
 
-  /** `outputs = G^(power/2) inputs`. */
-  private rootPhases(power: 1 | -1, inputs: FloatArray[], outputs: FloatArray[]): Phase[] {
-    const { inputRoot, inputBack, outputInverse } = this.current;
-    const scales = outputInverse.map((value) => value ** (-power / 2));
-    return [{ jobs: [this.product(power === 1 ? inputBack : inputRoot, scales, inputs, outputs)] }];
+  /** `outputs = G^exponent inputs`. */
+  private rootPhases(exponent: 0.5 | -0.5, inputs: FloatArray[], outputs: FloatArray[]): Phase[] {
+    const scales = this.inverse.map((value) => value ** -exponent);
+    return [{ jobs: [this.product(this.input.power(exponent), scales, inputs, outputs)] }];
   }
 
-  private product(
-    input: FloatArray,
-    output: FloatArray,
-    vectors: FloatArray[],
-    products: FloatArray[],
-    form: 'full' | 'lower' = 'full',
-  ): Job {
-    const { bias, diagonalInput, transposed, outputSize } = this.options;
-    const inputForm: MatrixForm = diagonalInput ? 'diagonal' : form;
-    const sides = transposed
-      ? {
-          left: output,
-          leftSize: outputSize,
-          leftForm: 'diagonal' as const,
-          right: input,
-          rightSize: this.size,
-          rightForm: inputForm,
-        }
-      : {
-          left: input,
-          leftSize: this.size,
-          leftForm: inputForm,
-          right: output,
-          rightSize: outputSize,
-          rightForm: 'diagonal' as const,
-        };
-    return {
-      op: 'kronecker',
-      ...sides,
-      input: vectors[0],
-      out: products[0],
-      ...(bias ? { inputLast: vectors[1], outLast: products[1] } : {}),
-    };
+  private product(input: Operand, diagonal: FloatArray, vectors: FloatArray[], products: FloatArray[]): Job {
+    const output: Operand = { matrix: diagonal, size: diagonal.length, form: 'diagonal' };
+    return this.transposed
+      ? kroneckerJob(output, input, vectors, products)
+      : kroneckerJob(input, output, vectors, products);
   }
 
   toDense(): Float64Array {
-    const { diagonalInput, transposed, outputSize } = this.options;
-    const { size, moment, information } = this;
-    const n = size * outputSize;
-    const input = (i: number, k: number): number => {
-      if (diagonalInput) return i === k ? moment[i] : 0;
-      return moment[Math.max(i, k) * size + Math.min(i, k)];
-    };
+    const { input, information } = this;
+    const outputs = information.length;
+    const n = input.size * outputs;
     const dense = new Float64Array(n * n);
-    for (let i = 0; i < size; i++) {
-      for (let k = 0; k < size; k++) {
-        for (let j = 0; j < outputSize; j++) {
-          const [row, column] = transposed
-            ? [j * size + i, j * size + k]
-            : [i * outputSize + j, k * outputSize + j];
-          dense[row * n + column] = input(i, k) * information[j];
+    for (let i = 0; i < input.size; i++) {
+      for (let k = 0; k < input.size; k++) {
+        for (let j = 0; j < outputs; j++) {
+          const [row, column] = this.transposed
+            ? [j * input.size + i, j * input.size + k]
+            : [i * outputs + j, k * outputs + j];
+          dense[row * n + column] = input.at(i, k) * information[j];
         }
       }
     }
@@ -326,15 +224,17 @@ export class LocalFisherBlock implements CurvatureBlock {
 
   state(): Record<string, FloatArray> {
     return {
-      A: this.moment,
+      A: this.input.moment,
       v: this.information,
       generation: this.generation,
-      ...prefixed('', this.current),
+      ...this.input.state(),
+      outputInverse: this.inverse,
     };
   }
 
   upcoming(): Record<string, FloatArray> {
-    return prefixed('upcoming/', this.next);
+    const arrays = { ...this.input.upcoming(), outputInverse: this.upcomingInverse };
+    return Object.fromEntries(Object.entries(arrays).map(([name, array]) => [`upcoming/${name}`, array]));
   }
 
   loaded(ready: boolean): void {
@@ -342,22 +242,10 @@ export class LocalFisherBlock implements CurvatureBlock {
   }
 
   summary(): BlockSummary {
-    const { diagonalInput, outputSize, reason = '' } = this.options;
-    const functions = Object.values(this.current) as FloatArray[];
     return summaryOf(this, {
-      matrices: `${diagonalInput ? `diagonal ${this.size}` : `${this.size} x ${this.size}`}, diagonal ${outputSize}`,
-      bytes:
-        this.moment.byteLength +
-        this.information.byteLength +
-        2 * functions.reduce((sum, { byteLength }) => sum + byteLength, 0) +
-        (this.nystrom?.bytes ?? 0),
-      reason,
+      matrices: `${this.input.dimensions}, diagonal ${this.information.length}`,
+      bytes: this.input.bytes + 3 * this.information.byteLength,
+      reason: this.reason,
     });
   }
-}
-
-function prefixed(prefix: string, functions: Functions): Record<string, FloatArray> {
-  return Object.fromEntries(
-    Object.entries(functions).map(([name, values]) => [prefix + name, values as FloatArray]),
-  );
 }
