@@ -34,7 +34,7 @@ export type { NaturalGradientConfig } from './optimizer/config';
 export type { BlockSummary } from './curvature/block';
 export type { BlockRule } from './curvature/coverLayers';
 export type { LocalFisherOptions } from './curvature/localFisher/localFisher';
-export type { OnlineNaturalGradientOptions } from './curvature/online/onlineLowRank';
+export type { OnlineNaturalGradientOptions } from './curvature/online/onlineOptions';
 export type { CurvatureOption, StructureName, StructureOptions } from './curvature/structures';
 export type { NystromOptions } from './curvature/shared/nystrom';
 export type { NamedTensors } from './optimizer/checkpoint';

@@ -6,7 +6,7 @@ import { blockDiagonal, full, seng, tengrad } from './exact/exactStructures';
 import { IdentityBlock } from './identity';
 import { LocalFisherBlock, type LocalFisherOptions } from './localFisher/localFisher';
 import { OnlineAxesBlock } from './online/onlineAxes';
-import type { OnlineNaturalGradientOptions } from './online/onlineLowRank';
+import type { OnlineNaturalGradientOptions } from './online/onlineOptions';
 import { OnlineNaturalGradientBlock } from './online/onlineNaturalGradient';
 import { RecurrentBlock } from './recurrent/recurrent';
 import { shampoo } from './shampoo/shampooStructure';

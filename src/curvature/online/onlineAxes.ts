@@ -14,9 +14,11 @@ import {
   type Statistics,
 } from '../block';
 import { allocate, type Precision } from '../shared/factor';
-import { gemm, ONLINE_DEFAULTS, OnlineLowRank, type OnlineNaturalGradientOptions } from './onlineLowRank';
-import { dotPhase, type Phase } from '../phases';
+import { product } from '../shared/productJob';
 import { summaryOf } from '../shared/summary';
+import { dotPhase, type Phase } from '../phases';
+import { OnlineLowRank } from './onlineLowRank';
+import { ONLINE_DEFAULTS, type OnlineNaturalGradientOptions } from './onlineOptions';
 
 export interface OnlineAxesBlockOptions extends Omit<OnlineNaturalGradientOptions, 'form'> {
   shape: BlockShape;
@@ -130,10 +132,12 @@ export class OnlineAxesBlock implements CurvatureBlock {
         { jobs: [], then: () => arrange(array, rows, shape, dimension, 'fibres') },
         ...before(axis, rows),
         {
-          jobs: [gemm(rows, weighted, [count, side.size, side.rank], projections, { transposeRight: true })],
+          jobs: [
+            product([count, side.size, side.rank], rows, weighted, projections, { transposeRight: true }),
+          ],
         },
         {
-          jobs: [gemm(projections, factor, [count, side.rank, side.size], scaled)],
+          jobs: [product([count, side.rank, side.size], projections, factor, scaled)],
           then: () => {
             const { scale, keep } = how(axis);
             for (let i = 0; i < rows.length; i++) rows[i] = keep * rows[i] + scale * scaled[i];
@@ -153,15 +157,15 @@ export class OnlineAxesBlock implements CurvatureBlock {
       const shape = this.shape.shapes[variable];
       for (let row = 0; row < size; row++) {
         for (let column = 0; column < size; column++) {
-          let product = 1;
+          let value = 1;
           let [i, j] = [row, column];
           for (let dimension = shape.length - 1; dimension >= 0; dimension--) {
             const length = shape[dimension];
             const axis = this.axes.find((one) => one.variable === variable && one.dimension === dimension);
-            if (axis) product *= axis.side.at(i % length, j % length);
+            if (axis) value *= axis.side.at(i % length, j % length);
             [i, j] = [Math.floor(i / length), Math.floor(j / length)];
           }
-          dense[(begin + row) * n + begin + column] = product;
+          dense[(begin + row) * n + begin + column] = value;
         }
       }
       begin += size;

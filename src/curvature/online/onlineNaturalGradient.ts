@@ -7,7 +7,7 @@
  * with the W of before the batch whose rows give the gammas. `alpha` does what damping does elsewhere; the damping of the optimizer does not
  * enter.
  */
-import type { FloatArray, Job } from '../../linalg/jobs';
+import type { FloatArray } from '../../linalg/jobs';
 import {
   rowsOf,
   type Activation,
@@ -19,16 +19,14 @@ import {
   type RefreshOutcome,
   type Statistics,
 } from '../block';
+import { combineJob } from '../shared/elementwiseJobs';
 import { allocate, type Precision } from '../shared/factor';
-import {
-  gemm,
-  ONLINE_DEFAULTS,
-  OnlineLowRank,
-  type OnlineNaturalGradientOptions,
-  type RowSource,
-} from './onlineLowRank';
-import { dotPhase, type Phase } from '../phases';
+import { copyJob } from '../shared/layerMatrix';
+import { product } from '../shared/productJob';
 import { summaryOf } from '../shared/summary';
+import { dotPhase, type Phase } from '../phases';
+import { OnlineLowRank, type RowSource } from './onlineLowRank';
+import { ONLINE_DEFAULTS, type OnlineNaturalGradientOptions } from './onlineOptions';
 
 export interface OnlineNaturalGradientBlockOptions extends Omit<OnlineNaturalGradientOptions, 'form'> {
   shape: BlockShape;
@@ -168,20 +166,17 @@ export class OnlineNaturalGradientBlock implements CurvatureBlock {
     const split = [V.subarray(0, kernel), V.subarray(kernel)];
     const ofInput = allocate(this.precision, p * m);
     const ofOutput = allocate(this.precision, n * q);
-    const copy = (from: FloatArray, to: FloatArray, by: number): Job => {
-      return { op: 'combine', terms: [{ data: from, scale: by }], out: to };
-    };
     return [
-      { jobs: vectors.map((vector, i) => copy(vector, split[i], 1)) },
-      { jobs: [gemm(x.weighted, V, [p, n, m], ofInput)] },
+      { jobs: vectors.map((vector, i) => copyJob(vector, split[i])) },
+      { jobs: [product([p, n, m], x.weighted, V, ofInput)] },
       {
         jobs: [
-          { ...gemm(x.factor, ofInput, [n, p, m], V, { transposeLeft: true }), scale: x.scale, keep: x.keep },
+          product([n, p, m], x.factor, ofInput, V, { transposeLeft: true, scale: x.scale, keep: x.keep }),
         ],
       },
-      { jobs: [gemm(V, g.weighted, [n, m, q], ofOutput, { transposeRight: true })] },
-      { jobs: [{ ...gemm(ofOutput, g.factor, [n, q, m], V), scale: g.scale, keep: g.keep }] },
-      { jobs: out.map((result, i) => copy(split[i], result, scale)) },
+      { jobs: [product([n, m, q], V, g.weighted, ofOutput, { transposeRight: true })] },
+      { jobs: [product([n, q, m], ofOutput, g.factor, V, { scale: g.scale, keep: g.keep })] },
+      { jobs: out.map((result, i) => combineJob([[scale, split[i]]], result)) },
       dotPhase(vectors, out),
     ];
   }

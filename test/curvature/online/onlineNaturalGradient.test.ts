@@ -1,10 +1,7 @@
 import { OnlineAxesBlock } from '../../../src/curvature/online/onlineAxes';
-import {
-  ONLINE_DEFAULTS,
-  OnlineLowRank,
-  type ResolvedOnlineOptions,
-} from '../../../src/curvature/online/onlineLowRank';
+import { OnlineLowRank } from '../../../src/curvature/online/onlineLowRank';
 import { OnlineNaturalGradientBlock } from '../../../src/curvature/online/onlineNaturalGradient';
+import { ONLINE_DEFAULTS, type ResolvedOnlineOptions } from '../../../src/curvature/online/onlineOptions';
 import { runPhases } from '../../../src/curvature/phases';
 import type { FloatArray, Kernels } from '../../../src/linalg/jobs';
 import { kernels } from '../../../src/linalg/kernels';
