@@ -91,6 +91,17 @@ double cost(const ScoresJob<T>& job) {
   return 2 * static_cast<double>(std::max(rowCount(job.activation), job.examples)) * elements;
 }
 
+// The decomposition of the smallest of the sides counts as that of `eigh`.
+template <class T>
+double cost(const LowRankScoresJob<T>& job) {
+  if (job.examples == 0) return 0;
+  const int64_t rows = rowCount(job.activation) / job.examples;
+  const double sides = static_cast<double>(columnCount(job.activation) + job.outputs);
+  const int64_t smallest = std::min({rows, columnCount(job.activation) + 1, job.outputs});
+  const double products = 2 * sides * static_cast<double>(smallest) * static_cast<double>(std::max(rows, smallest));
+  return static_cast<double>(job.examples) * (products + 15 * cube(smallest));
+}
+
 template <class T>
 double cost(const UnitFactorsJob<T>& job) {
   double rows = 0;

@@ -263,6 +263,19 @@ struct ScoresJob {
 };
 
 template <class T>
+struct LowRankScoresJob {
+  Rows<T> activation;
+  const T* outputGradient;  // as many rows as the activation
+  int64_t outputs;
+  int64_t examples;  // divides the number of rows
+  bool homogeneous;
+  double scale;
+  int64_t rank;  // at most the number of outputs, and of columns with the homogeneous one
+  T* left;       // rank rows for each example, of as many columns
+  T* right;      // rank rows for each example, of `outputs` columns
+};
+
+template <class T>
 struct UnitFactorInput : Rows<T> {
   double scale;
   const T* gradients;  // as many rows, of one element for each unit
@@ -281,7 +294,8 @@ struct UnitFactorsJob {
 template <class T>
 using TypedJob = std::variant<FactorJob<T>, DiagonalFactorJob<T>, InverseJob<T>, DiagonalInverseJob<T>, InverseRootJob<T>,
                               EighJob<T>, KroneckerJob<T>, ScaleJob<T>, UpdateJob<T>, CombineJob<T>, ProductJob<T>,
-                              ElementwiseJob<T>, DotJob<T>, ScoresJob<T>, UnitFactorsJob<T>, RationalFactorJob<T>>;
+                              ElementwiseJob<T>, DotJob<T>, ScoresJob<T>, LowRankScoresJob<T>, UnitFactorsJob<T>,
+                              RationalFactorJob<T>>;
 using Job = std::variant<TypedJob<float>, TypedJob<double>>;
 using Phase = std::vector<Job>;
 using Phases = std::vector<Phase>;

@@ -15,6 +15,7 @@
 #include "core/inverse.h"
 #include "core/jobs.h"
 #include "core/kronecker.h"
+#include "core/lowRankScores.h"
 #include "core/product.h"
 #include "core/rational.h"
 #include "core/root.h"
@@ -86,6 +87,8 @@ class TypedTasks {
   void addJob(const ProductJob<T>& job, Report& report) { addParts<ProductParts<T>>(job, report); }
 
   void addJob(const ScoresJob<T>& job, Report& report) { addParts<ScoresParts<T>>(job, report); }
+
+  void addJob(const LowRankScoresJob<T>& job, Report& report) { addParts<LowRankScoresParts<T>>(job, report); }
 
   void addJob(const UnitFactorsJob<T>& job, Report& report) { addParts<UnitFactorsParts<T>>(job, report); }
 

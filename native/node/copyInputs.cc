@@ -50,6 +50,12 @@ void redirectInputs(const Moved& moved, int64_t phase, ScoresJob<T>& job) {
 }
 
 template <class T>
+void redirectInputs(const Moved& moved, int64_t phase, LowRankScoresJob<T>& job) {
+  redirect(moved, phase, job.activation.data);
+  redirect(moved, phase, job.outputGradient);
+}
+
+template <class T>
 void redirectInputs(const Moved& moved, int64_t phase, RationalFactorJob<T>& job) {
   for (RationalInput<T>& input : job.inputs) {
     for (const T** data : {&input.activation, &input.gradient, &input.numerator, &input.denominator, &input.noise}) {

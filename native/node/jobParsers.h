@@ -16,6 +16,8 @@ template <class T>
 TypedJob<T> parseDiagonalFactor(Fields& job);
 template <class T>
 TypedJob<T> parseScores(Fields& job);
+template <class T>
+TypedJob<T> parseLowRankScores(Fields& job);
 
 // Inverses, roots and eigenvectors: parseInverses.cc.
 template <class T>

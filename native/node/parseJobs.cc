@@ -31,6 +31,7 @@ Job parseJob(Fields job) {
       {"elementwise", {"left", parseElementwise<float>, parseElementwise<double>}},
       {"dot", {"left", parseDot<float>, parseDot<double>}},
       {"scores", {"out", parseScores<float>, parseScores<double>}},
+      {"lowRankScores", {"left", parseLowRankScores<float>, parseLowRankScores<double>}},
       {"unitFactors", {"factors", parseUnitFactors<float>, parseUnitFactors<double>}},
       {"rationalFactor", {"factors", parseRationalFactor<float>, parseRationalFactor<double>}}};
   const Kind kind = job.choice("op", kinds);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <string>
 #include <tuple>
@@ -83,6 +84,32 @@ void checkSize(const Fields& input, const Rows<T>& x, bool homogeneous, int64_t 
                      ", but the job's size is " + std::to_string(size));
 }
 
+// What the jobs that make scores have in common.
+template <class T, class J>
+void parseScored(Fields& job, J& result) {
+  result.homogeneous = job.flag("homogeneous");
+  result.examples = job.integer("examples", 0, maxLength);
+  result.scale = job.number("scale");
+  Fields activation = job.part("activation");
+  result.activation = parseRows<T>(activation);
+  const int64_t rows = rowCount(result.activation);
+  Fields gradient = job.part("outputGradient");
+  const int64_t gradientRows = gradient.integer("rows", 0, maxLength);
+  result.outputs = gradient.integer("columns", 0, maxLength);
+  const int64_t length = gradient.elements("data", {gradientRows, result.outputs});
+  result.outputGradient = gradient.array<T>("data", length, Mode::copied).first;
+  if (gradientRows != rows) {
+    gradient.complain(
+        errShape, nullptr,
+        " has " + std::to_string(gradientRows) + " rows, but " + activation.path() + " has " + std::to_string(rows));
+  }
+  if (result.examples == 0 ? rows != 0 : rows % result.examples != 0) {
+    activation.complain(errShape, nullptr,
+                        " has " + std::to_string(rows) + " rows, which " + std::to_string(result.examples) +
+                            " examples cannot share evenly");
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -156,30 +183,26 @@ TypedJob<T> parseDiagonalFactor(Fields& job) {
 template <class T>
 TypedJob<T> parseScores(Fields& job) {
   ScoresJob<T> result{};
-  result.homogeneous = job.flag("homogeneous");
-  result.examples = job.integer("examples", 0, maxLength);
-  result.scale = job.number("scale");
+  parseScored<T>(job, result);
   result.keep = job.number("keep");
-  Fields activation = job.part("activation");
-  result.activation = parseRows<T>(activation);
-  const int64_t rows = rowCount(result.activation);
-  Fields gradient = job.part("outputGradient");
-  const int64_t gradientRows = gradient.integer("rows", 0, maxLength);
-  result.outputs = gradient.integer("columns", 0, maxLength);
-  const int64_t length = gradient.elements("data", {gradientRows, result.outputs});
-  result.outputGradient = gradient.array<T>("data", length, Mode::copied).first;
-  if (gradientRows != rows) {
-    gradient.complain(
-        errShape, nullptr,
-        " has " + std::to_string(gradientRows) + " rows, but " + activation.path() + " has " + std::to_string(rows));
-  }
-  if (result.examples == 0 ? rows != 0 : rows % result.examples != 0) {
-    activation.complain(errShape, nullptr,
-                        " has " + std::to_string(rows) + " rows, which " + std::to_string(result.examples) +
-                            " examples cannot share evenly");
-  }
   const int64_t size = columnCount(result.activation) + (result.homogeneous ? 1 : 0);
   result.out = job.output<T>("out", job.elements("out", {result.examples, size, result.outputs}));
+  return result;
+}
+
+template <class T>
+TypedJob<T> parseLowRankScores(Fields& job) {
+  LowRankScoresJob<T> result{};
+  parseScored<T>(job, result);
+  const int64_t size = columnCount(result.activation) + (result.homogeneous ? 1 : 0);
+  result.rank = job.integer("rank", 0, maxLength);
+  if (result.rank > std::min(size, result.outputs)) {
+    job.complain(errArgument, "rank",
+                 " is " + std::to_string(result.rank) + ", more than a score of " + std::to_string(size) + " by " +
+                     std::to_string(result.outputs) + " can have");
+  }
+  result.left = job.output<T>("left", job.elements("left", {result.examples, result.rank, size}));
+  result.right = job.output<T>("right", job.elements("right", {result.examples, result.rank, result.outputs}));
   return result;
 }
 
@@ -187,7 +210,8 @@ TypedJob<T> parseScores(Fields& job) {
   template TypedJob<T> parseFactor<T>(Fields&);         \
   template TypedJob<T> parseUnitFactors<T>(Fields&);    \
   template TypedJob<T> parseDiagonalFactor<T>(Fields&); \
-  template TypedJob<T> parseScores<T>(Fields&);
+  template TypedJob<T> parseScores<T>(Fields&);         \
+  template TypedJob<T> parseLowRankScores<T>(Fields&);
 NATGRAD_INSTANTIATE(float)
 NATGRAD_INSTANTIATE(double)
 #undef NATGRAD_INSTANTIATE

@@ -80,6 +80,40 @@ void checkScores(const Explicit<T>& x, int64_t outputs, int64_t examples, bool h
   }
 }
 
+// At full rank nothing is cut off.
+template <class T>
+void checkLowRankScores(const Explicit<T>& x, int64_t outputs, int64_t examples, bool homogeneous, int threads) {
+  const int64_t size = x.columnCount() + (homogeneous ? 1 : 0);
+  const int64_t rank = std::min(size, outputs);
+  const std::vector<T> g = normal<T>(x.rowCount() * outputs, 2);
+  std::vector<T> left(static_cast<size_t>(examples * rank * size), std::numeric_limits<T>::quiet_NaN());
+  std::vector<T> right(static_cast<size_t>(examples * rank * outputs), std::numeric_limits<T>::quiet_NaN());
+  const LowRankScoresJob<T> job{x.rows, g.data(), outputs, examples, homogeneous, 2, rank, left.data(), right.data()};
+  CHECK(runOne<T>(job, threads).status == Status::ok);
+  const int64_t each = x.rowCount() / examples;
+  for (int64_t at = 0; at < examples * size * outputs; ++at) {
+    const int64_t n = at / (size * outputs);
+    const int64_t i = at / outputs % size;
+    const int64_t j = at % outputs;
+    double score = 0;
+    double magnitude = 0;
+    for (int64_t r = n * each; r < (n + 1) * each; ++r) {
+      const double term = 2 * x.at(r, i) * static_cast<double>(g[static_cast<size_t>(r * outputs + j)]);
+      score += term;
+      magnitude += std::fabs(term);
+    }
+    double product = 0;
+    for (int64_t k = n * rank; k < (n + 1) * rank; ++k) {
+      product += static_cast<double>(left[static_cast<size_t>(k * size + i)]) *
+                 static_cast<double>(right[static_cast<size_t>(k * outputs + j)]);
+    }
+    // Squares in float64 are exact to 1e-8 of the largest; the rest is the rounding of the outputs.
+    const double terms = static_cast<double>(each + rank);
+    const double allowed = terms * (1 + magnitude) * (1e-7 + 8 * roundoff<T>);
+    CHECK_THAT(std::fabs(product - score) <= allowed, std::to_string(size) + " by " + std::to_string(outputs));
+  }
+}
+
 template <class T>
 void checkUnitFactors(const std::vector<Explicit<T>>& inputs, int64_t count, bool homogeneous, double decay,
                       int threads) {
@@ -136,6 +170,11 @@ void checkSmall() {
       }
       checkScores(dense<T>(1100, 3, 1), 300, 1, homogeneous, keep, 1);
       checkScores(dense<T>(0, 3, 1), 2, 4, homogeneous, keep, 1);
+      checkLowRankScores(patches<T>(small, 1), 5, 4, homogeneous, 1);
+      checkLowRankScores(patches<T>(pixels, 1), 5, 12, homogeneous, 1);
+      checkLowRankScores(dense<T>(60, 7, 1), 9, 20, homogeneous, 1);
+      checkLowRankScores(dense<T>(60, 3, 1), 9, 2, homogeneous, 1);
+      checkLowRankScores(dense<T>(0, 3, 1), 2, 4, homogeneous, 1);
       checkUnitFactors<T>({dense<T>(1, 1, 1)}, 1, homogeneous, keep, 1);
       checkUnitFactors<T>({dense<T>(0, 3, 1)}, 2, homogeneous, keep, 1);
       checkUnitFactors<T>({dense<T>(2500, 4, 1)}, 3, homogeneous, keep, 1);
@@ -153,6 +192,7 @@ TEST("many examples and many units are done in parts, and patches in panels") {
   for (const bool homogeneous : {false, true}) {
     checkScores(dense<float>(41 * 30, 60, 1), 50, 41, homogeneous, 0.5, 3);
     checkScores(patches<float>(panels, 1), 30, 3, homogeneous, 0, 3);
+    checkLowRankScores(patches<float>(panels, 1), 30, 3, homogeneous, 3);
     checkUnitFactors<float>({dense<float>(200, 40, 1)}, 41, homogeneous, 0.9, 3);
     checkUnitFactors<float>({patches<float>(panels, 1)}, 5, homogeneous, 0.5, 3);
   }

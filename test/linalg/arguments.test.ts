@@ -142,6 +142,17 @@ function validJobs(): Job[] {
       out: f(16),
     },
     {
+      op: 'lowRankScores',
+      activation: { data: f(12), rows: 4, columns: n },
+      outputGradient: { data: f(8), rows: 4, columns: 2 },
+      examples: 2,
+      homogeneous: true,
+      scale: 1,
+      rank: 1,
+      left: f(8),
+      right: f(4),
+    },
+    {
       op: 'scores',
       activation: { data: f(16), geometry },
       outputGradient: { data: f(16), rows: 8, columns: 2 },
@@ -669,7 +680,7 @@ describe('raw calls of the addon', () => {
             case 2: return random.integer(10);
             case 3: return random.pick([NaN, Infinity, -1, 1e20, 0.5, 2 ** 31, 2 ** 32 - 1, 32766, 46341]);
             case 4: return random.pick(['factor', 'diagonalFactor', 'inverse', 'diagonalInverse', 'inverseRoot', 'eigh', 'kronecker',
-              'scale', 'update', 'combine', 'product', 'elementwise', 'dot', 'scores', 'unitFactors', 'multiply', 'divide', 'auto', 'full', 'lower', 'diagonal', '', 'x'.repeat(1000)]);
+              'scale', 'update', 'combine', 'product', 'elementwise', 'dot', 'scores', 'lowRankScores', 'unitFactors', 'multiply', 'divide', 'auto', 'full', 'lower', 'diagonal', '', 'x'.repeat(1000)]);
             case 5: return new Float32Array(random.integer(12));
             case 6: return new Float64Array(random.integer(12)).fill(NaN);
             case 7: return new Float32Array([2, 1, 1, 2]).subarray(random.integer(4));
@@ -693,7 +704,7 @@ describe('raw calls of the addon', () => {
           const result = {};
           for (const name of names) if (random.uniform() < 0.5) result[name] = value(depth);
           if (random.uniform() < 0.8) result.op = random.pick(['factor', 'diagonalFactor', 'inverse', 'inverseRoot', 'eigh', 'kronecker', 'scale', 'update', 'combine',
-            'product', 'elementwise', 'dot', 'scores', 'unitFactors']);
+            'product', 'elementwise', 'dot', 'scores', 'lowRankScores', 'unitFactors']);
           return result;
         };
         let refused = 0;

@@ -133,6 +133,15 @@ void visitArrays(ScoresJob<T>& job, const Visit& visit) {
 }
 
 template <class T, class Visit>
+void visitArrays(LowRankScoresJob<T>& job, const Visit& visit) {
+  const int64_t columns = columnCount(job.activation) + (job.homogeneous ? 1 : 0);
+  visitRows(job.activation, visit);
+  visit(job.outputGradient, rowCount(job.activation) * job.outputs, Use::read);
+  visit(job.left, job.examples * job.rank * columns, Use::write);
+  visit(job.right, job.examples * job.rank * job.outputs, Use::write);
+}
+
+template <class T, class Visit>
 void visitArrays(UnitFactorsJob<T>& job, const Visit& visit) {
   for (UnitFactorInput<T>& input : job.inputs) {
     visitRows(input, visit);

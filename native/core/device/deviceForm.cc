@@ -56,6 +56,11 @@ bool onDevice(const ScoresJob<T>&, bool) {
 }
 
 template <class T>
+bool onDevice(const LowRankScoresJob<T>&, bool) {
+  return false;
+}
+
+template <class T>
 bool onDevice(const UnitFactorsJob<T>&, bool) {
   return false;
 }

@@ -4,7 +4,8 @@ import type { Statistics } from '../block';
 import { rowsOf } from '../block';
 import { countExamples, scoreSize, type ScoredLayer } from '../scores/exampleScores';
 import type { Precision } from '../shared/factor';
-import { FactoredRows } from './factoredRows';
+import { FactoredRows, type FactoredCounts } from './factoredRows';
+import { LowRankRows, mergedLayer, scoreSides } from './lowRankRows';
 import { merge, type Phase } from '../phases';
 import { ExplicitRows, rowCount, type RowCounts, type ScoreRows } from '../scores/scoreRows';
 import { isSketched, SketchedRows, type Sketch } from './sketchedRows';
@@ -16,39 +17,55 @@ export interface RowForms {
   sketch?: Sketch;
   /** Never form the scores of a layer with more parameters than this. Default: where it is cheaper. */
   largestScore?: number;
+  /** Keep so many singular vectors of every score that has more. Default: all of them. */
+  scoreRank?: number;
 }
 
-/** How the rows of a batch are held: per layer its positions per example, or 0 where its scores are formed. */
+/** How the rows of a batch are held, per layer. */
 export interface RowLayout extends RowCounts {
+  /** Positions per example, or 0 where scores are formed or cut down. */
   positions: number[];
+  /** Singular vectors that are kept of each score, or 0 where none is left out. */
+  ranks: number[];
 }
 
 /**
- * The layout for a batch. Rows with R positions are kept as they are where their Gram matrix costs less than that of the scores, which is
+ * The layout for a batch. Singular vectors are left out where that takes less memory than the score. Rows with R positions are kept as they are where their Gram matrix costs less than that of the scores, which is
  * when R^2 (in + out) < in out, and so always for one row per example.
  */
 export function layoutFor(
   layers: readonly ScoredLayer[],
   statistics: readonly Statistics[],
-  { largestScore = Infinity }: RowForms,
+  { largestScore = Infinity, scoreRank = Infinity }: RowForms,
 ): RowLayout {
   const examples = countExamples(statistics);
+  const ranks = layers.map((layer, i) => {
+    const activations = statistics[i].activations!;
+    if (activations.length > 1 || scoreRank >= rowsOf(activations[0]) / examples) return 0;
+    const [left, right] = scoreSides(layer);
+    return scoreRank * (left + right) < left * right ? scoreRank : 0;
+  });
   const positions = layers.map((layer, i) => {
     const activations = statistics[i].activations!;
-    if (activations.length > 1 || layer.transposed) return 0;
+    if (activations.length > 1 || layer.transposed || ranks[i] > 0) return 0;
     const r = rowsOf(activations[0]) / examples;
     const { inputSize, outputSize } = layer;
     const cheaper = r === 1 || r * r * (inputSize + outputSize) < inputSize * outputSize;
     return cheaper || scoreSize(layer) > largestScore ? r : 0;
   });
-  return { examples, passes: statistics[0].passes.length, positions };
+  return { examples, passes: statistics[0].passes.length, positions, ranks };
 }
 
 /** Elements that rows of a layout take, and those of the intermediate results of their Gram matrix. */
 export function elementsOf(layers: readonly ScoredLayer[], layout: RowLayout): number {
-  const { examples, passes, positions } = layout;
+  const { examples, passes, positions, ranks } = layout;
   const count = rowCount(layout);
   return layers.reduce((sum, layer, i) => {
+    if (ranks[i] > 0) {
+      const [left, right] = scoreSides(layer);
+      const rows = count * ranks[i];
+      return sum + rows * (left + right) + 2 * rows ** 2;
+    }
     const r = positions[i];
     if (r === 0) return sum + count * scoreSize(layer) + count ** 2;
     const rows = examples * r * (layer.inputSize + passes * layer.outputSize);
@@ -67,7 +84,7 @@ export class BatchRows {
     public batch = 0,
     parts?: ScoreRows[],
   ) {
-    this.parts = parts ?? layers.map((layer, i) => createRows(layer, layout, layout.positions[i], forms));
+    this.parts = parts ?? layers.map((layer, i) => createRows(layer, layout, i, forms));
   }
 
   get count(): number {
@@ -80,12 +97,13 @@ export class BatchRows {
       .reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
-  holds({ examples, passes, positions }: RowLayout): boolean {
+  holds({ examples, passes, positions, ranks }: RowLayout): boolean {
     const { layout } = this;
     return (
       layout.examples === examples &&
       layout.passes === passes &&
-      layout.positions.every((r, i) => r === positions[i])
+      layout.positions.every((r, i) => r === positions[i]) &&
+      layout.ranks.every((rank, i) => rank === ranks[i])
     );
   }
 
@@ -96,7 +114,7 @@ export class BatchRows {
   /** Some of the rows by themselves, and the jobs that copy them. */
   select(rows: readonly number[]): { selected: BatchRows; jobs: Job[] } {
     const chosen = this.parts.map((part) => part.select(rows));
-    const layout = { examples: rows.length, passes: 1, positions: this.layout.positions };
+    const layout = { ...this.layout, examples: rows.length, passes: 1 };
     const parts = chosen.map(({ selected }) => selected);
     return {
       selected: new BatchRows(this.layers, layout, this.forms, this.batch, parts),
@@ -122,9 +140,9 @@ export class BatchRows {
 
   /** The arrays, live, and a first one that tells their layout. */
   state(): Record<string, FloatArray> {
-    const { examples, passes, positions } = this.layout;
+    const { examples, passes, positions, ranks } = this.layout;
     const state: Record<string, FloatArray> = {
-      layout: Float64Array.of(examples, passes, this.batch, ...positions),
+      layout: Float64Array.of(examples, passes, this.batch, ...positions, ...ranks),
     };
     this.parts.forEach(({ arrays }, i) => {
       for (const [name, array] of Object.entries(arrays)) state[`${i}/${name}`] = array;
@@ -134,19 +152,33 @@ export class BatchRows {
 
   /** Rows with room for what `state` of others gave. */
   static like(saved: Record<string, FloatArray>, layers: readonly ScoredLayer[], forms: RowForms): BatchRows {
-    const [examples, passes, batch, ...positions] = saved.layout;
-    return new BatchRows(layers, { examples, passes, positions }, forms, batch);
+    const [examples, passes, batch, ...perLayer] = saved.layout;
+    const [positions, ranks] = [perLayer.slice(0, layers.length), perLayer.slice(layers.length)];
+    return new BatchRows(layers, { examples, passes, positions, ranks }, forms, batch);
   }
 }
 
 function createRows(
   layer: ScoredLayer,
-  { examples, passes }: RowCounts,
-  positions: number,
-  { precision, sketch }: RowForms,
+  { examples, passes, ...layout }: RowLayout,
+  index: number,
+  forms: RowForms,
 ): ScoreRows {
-  if (positions === 0) return new ExplicitRows(layer, { examples, passes }, precision);
-  const counts = { examples, passes, positions };
+  const counts = { examples, passes };
+  const [positions, rank] = [layout.positions[index], layout.ranks[index]];
+  if (rank > 0) {
+    const each = { examples: examples * passes, passes: 1, positions: rank };
+    return new LowRankRows(layer, counts, factoredRows(mergedLayer(layer), each, forms));
+  }
+  if (positions === 0) return new ExplicitRows(layer, counts, forms.precision);
+  return factoredRows(layer, { ...counts, positions }, forms);
+}
+
+function factoredRows(
+  layer: ScoredLayer,
+  counts: FactoredCounts,
+  { precision, sketch }: RowForms,
+): FactoredRows {
   return sketch && isSketched(layer, sketch)
     ? new SketchedRows(layer, counts, precision, sketch)
     : new FactoredRows(layer, counts, precision);

@@ -326,10 +326,11 @@ export class BatchSpaceBlock implements CurvatureBlock {
       return sum + (part ? ('bytes' in part ? part.bytes : part.byteLength) : 0);
     }, 0);
     const n = installed?.rows.count ?? 0;
+    const rank = Math.max(0, ...(latest?.layout.ranks ?? []));
     return {
       variables: this.shape.names.join(', '),
       structure: this.structure,
-      matrices: `${n} x ${n}, of ${latest?.count ?? 0} scores`,
+      matrices: `${n} x ${n}, of ${latest?.count ?? 0} scores${rank > 0 ? ` of rank ${rank}` : ''}`,
       parameters: parameterCount(this.shape),
       bytes,
       reason: '',

@@ -74,7 +74,7 @@ export class FactoredRows implements ScoreRows {
   }
 
   /** Copies the rows, by the job that forms scores: that of a row alone with the gradient 1 is the row. */
-  fill(statistics: Statistics, _batch: number): Phase[] {
+  fill(statistics: Statistics, batch: number): Phase[] {
     const [input] = inputsOf(this.layer, statistics);
     const ones = allocate(this.precision, this.inputRows).fill(1);
     const copy = (activation: RowsOrPatches, scale: number, out: FloatArray): Job => ({
@@ -95,7 +95,12 @@ export class FactoredRows implements ScoreRows {
         this.arrays.gradients.subarray(k * length, (k + 1) * length),
       ),
     );
-    return [{ jobs: [copy(input, 1, this.arrays.inputs), ...gradients] }];
+    return [{ jobs: [copy(input, 1, this.arrays.inputs), ...gradients] }, ...this.measurePhases(batch)];
+  }
+
+  /** What `measure` takes of rows that have just been filled in; `batch` says how many batches there were before. */
+  measurePhases(_batch: number): Phase[] {
+    return [];
   }
 
   gram(other: FactoredRows, out: FloatArray, scratch: Scratch): Phase[] {

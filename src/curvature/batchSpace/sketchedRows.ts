@@ -11,7 +11,6 @@
  * exact. Sides no longer than the sketch are taken whole.
  */
 import type { FloatArray } from '../../linalg/jobs';
-import type { Statistics } from '../block';
 import type { ScoredLayer } from '../scores/exampleScores';
 import { allocate, type Precision } from '../shared/factor';
 import { FactoredRows, type FactoredCounts, type Measure } from './factoredRows';
@@ -65,7 +64,7 @@ export class SketchedRows extends FactoredRows {
   }
 
   /** @param batch how many batches there were before, which decides the draw */
-  override fill(statistics: Statistics, batch: number): Phase[] {
+  override measurePhases(batch: number): Phase[] {
     const random = structureStream(this.sketch.seed, batch);
     const { inputSize, outputSize } = this.layer;
     const { inputs, gradients, sketchedInputs, sketchedGradients, chosenInputs, chosenOutputs } = this.arrays;
@@ -75,7 +74,7 @@ export class SketchedRows extends FactoredRows {
       pickColumns(inputs, inputSize, chosenInputs, sketchedInputs);
       pickColumns(gradients, outputSize, chosenOutputs, sketchedGradients);
     };
-    return [...super.fill(statistics, batch), { jobs: [], then }];
+    return [{ jobs: [], then }];
   }
 
   override project(vectors: FloatArray[], out: FloatArray, scratch: Scratch): Phase[] {

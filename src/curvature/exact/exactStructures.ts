@@ -15,10 +15,13 @@ const checkForm: OptionCheck = (value, name) => {
     refuse(`${name} is ${describe(value)}`, `use ${forms.map((form) => `'${form}'`).join(', ')}`);
 };
 
-const checkSketchSize: OptionCheck = (value, name) => {
-  if (value !== null && !isCount(value))
-    refuse(`${name} is ${describe(value)}`, 'give a positive integer, or null for no sketch');
-};
+/** A positive integer, or null, which stands for `meaning`. */
+const countOrNull =
+  (meaning: string): OptionCheck =>
+  (value, name) => {
+    if (value !== null && !isCount(value))
+      refuse(`${name} is ${describe(value)}`, `give a positive integer, or null for ${meaning}`);
+  };
 
 const exactOptions = { form: checkForm, nystrom };
 const instead = "Use a structure with smaller matrices, such as 'kroneckerFactored' (the preset kfac)";
@@ -48,21 +51,31 @@ function exactBlock(
   return new ExactFisherBlock(structure, layers.map(scoredLayer), common, own, alternative);
 }
 
+/** Options that 'tengrad' and 'seng' share. */
+interface ScoreRankOptions {
+  /**
+   * How many singular vectors are kept of the score of every example, in layers that have more: convolutions and other layers with several
+   * positions per example. null (the default): all.
+   */
+  scoreRank?: number | null;
+}
+
 /** Options of the structure 'tengrad'. */
-export interface TengradOptions {
+export interface TengradOptions extends ScoreRankOptions {
   /** Approximates the Gram matrix of each layer by some of its columns; null (the default): does not. */
   nystrom?: NystromOptions | null;
 }
 
 /** One block per layer, always in the space of the batch. */
 export const tengrad: Structure<TengradOptions> = {
-  options: { nystrom },
+  options: { nystrom, scoreRank: countOrNull('all') },
   obstacle: whyNoScores,
-  block: (layer, common, { nystrom }) => batchSpaceBlock('TENGraD', layer, common, {}, nystrom ?? undefined),
+  block: (layer, common, { nystrom, scoreRank }) =>
+    batchSpaceBlock('TENGraD', layer, common, rankForm(scoreRank), nystrom ?? undefined),
 };
 
 /** Options of the structure 'seng'. */
-export interface SengOptions {
+export interface SengOptions extends ScoreRankOptions {
   /** How many coordinates of the inputs and of the output gradients of a layer are kept. Default 256; null: all, which is TENGraD. */
   sketchSize?: number | null;
 }
@@ -72,13 +85,16 @@ const largestScore = 1e6;
 
 /** One block per layer in the space of the batch, measured on a sample of the coordinates of large layers. */
 export const seng: Structure<SengOptions> = {
-  options: { sketchSize: checkSketchSize },
+  options: { sketchSize: countOrNull('no sketch'), scoreRank: countOrNull('all') },
   obstacle: whyNoScores,
-  block: (layer, common, { sketchSize = 256 }) => {
+  block: (layer, common, { sketchSize = 256, scoreRank }) => {
     const sketch = sketchSize === null ? {} : { sketch: { size: sketchSize, seed: common.seed ?? 0 } };
-    return batchSpaceBlock('SENG', layer, common, { ...sketch, largestScore });
+    return batchSpaceBlock('SENG', layer, common, { ...sketch, ...rankForm(scoreRank), largestScore });
   },
 };
+
+const rankForm = (scoreRank?: number | null): Pick<RowForms, 'scoreRank'> =>
+  typeof scoreRank === 'number' ? { scoreRank } : {};
 
 function batchSpaceBlock(
   structure: string,

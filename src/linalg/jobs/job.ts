@@ -1,7 +1,7 @@
 import type { DiagonalInverseJob, EighJob, InverseJob, InverseRootJob } from './functions';
 import type { KroneckerJob, ProductJob } from './products';
 import type { RationalFactorJob } from './rational';
-import type { DiagonalFactorJob, FactorJob, ScoresJob, UnitFactorsJob } from './statistics';
+import type { DiagonalFactorJob, FactorJob, LowRankScoresJob, ScoresJob, UnitFactorsJob } from './statistics';
 import type { CombineJob, DotJob, ElementwiseJob, ScaleJob, UpdateJob } from './vectors';
 
 export type Job =
@@ -19,5 +19,6 @@ export type Job =
   | ElementwiseJob
   | DotJob
   | ScoresJob
+  | LowRankScoresJob
   | UnitFactorsJob
   | RationalFactorJob;

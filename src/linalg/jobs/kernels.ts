@@ -9,7 +9,8 @@ export interface Kernels {
   run(phases: Job[][]): Report[][];
   /**
    * Runs the phases on the back end's own thread, after all that was submitted before. The inputs of `factor`, `diagonalFactor`,
-   * `unitFactors`, `scores` and `rationalFactor` jobs are copied before this returns; every other buffer must not be touched until `wait` has returned.
+   * `unitFactors`, `scores`, `lowRankScores` and `rationalFactor` jobs are copied before this returns; every other buffer must not be touched
+   * until `wait` has returned.
    * Work that is needed `soon` has a thread of its own, so that it does not wait behind long work; a buffer that one of the two writes may not be
    * the other's until its end was seen.
    */

@@ -24,6 +24,25 @@ export interface DiagonalFactorJob {
 }
 
 /**
+ * The scores of a {@link ScoresJob} with `keep` 0, cut down to `rank`: `left[n]' right[n]` is the matrix of that rank that is closest to the
+ * score of example n, its truncated singular value decomposition. `left` is [examples, rank, columns of X (+ 1 if homogeneous)], `right`
+ * [examples, rank, columns of G]; which bases of the leading singular vectors their rows are is not said. Computed in float64.
+ * An input that is not finite leaves both untouched and is reported as `notFinite`.
+ */
+export interface LowRankScoresJob {
+  op: 'lowRankScores';
+  activation: DenseRows | PatchRows;
+  outputGradient: DenseRows;
+  examples: number;
+  homogeneous: boolean;
+  scale: number;
+  /** At most the rows and the columns of a score. */
+  rank: number;
+  left: FloatArray;
+  right: FloatArray;
+}
+
+/**
  * One factor per output unit j: `factors[j] = decay * factors[j] + sum over inputs of scale * sum_r g[r][j]^2 x_r x_r'`, on the lower
  * triangles. `gradients` has `count` columns and as many rows as its input. Otherwise as {@link FactorJob}.
  */

@@ -16,7 +16,13 @@ import {
   checkUpdate,
 } from './checkProducts';
 import { checkRationalFactor } from './checkRational';
-import { checkDiagonalFactor, checkFactor, checkScores, checkUnitFactors } from './checkStatistics';
+import {
+  checkDiagonalFactor,
+  checkFactor,
+  checkLowRankScores,
+  checkScores,
+  checkUnitFactors,
+} from './checkStatistics';
 import { Fields, list } from './fields';
 
 /** How a kind of job is checked, and which of its arrays decides its dtype. */
@@ -35,6 +41,7 @@ const kinds: Record<Job['op'], { decisive: string; check: (job: Fields) => void 
   elementwise: { decisive: 'left', check: checkElementwise },
   dot: { decisive: 'left', check: checkDot },
   scores: { decisive: 'out', check: checkScores },
+  lowRankScores: { decisive: 'left', check: checkLowRankScores },
   unitFactors: { decisive: 'factors', check: checkUnitFactors },
   rationalFactor: { decisive: 'factors', check: checkRationalFactor },
 };

@@ -44,10 +44,29 @@ export function checkDiagonalFactor(job: Fields): void {
 }
 
 export function checkScores(job: Fields): void {
+  const { examples, size, outputs } = checkScored(job);
+  job.number('keep');
+  job.array('out', [examples, size, outputs], 'write');
+}
+
+export function checkLowRankScores(job: Fields): void {
+  const { examples, size, outputs } = checkScored(job);
+  const rank = job.integer('rank');
+  if (rank > Math.min(size, outputs)) {
+    job.complain(
+      'ERR_NATGRAD_ARGUMENT',
+      `.rank is ${rank}, more than a score of ${size} by ${outputs} can have`,
+    );
+  }
+  job.array('left', [examples, rank, size], 'write');
+  job.array('right', [examples, rank, outputs], 'write');
+}
+
+/** What the jobs that make scores have in common: how many there are, and of how many rows and columns. */
+function checkScored(job: Fields): { examples: number; size: number; outputs: number } {
   const homogeneous = job.flag('homogeneous');
   const examples = job.integer('examples');
   job.number('scale');
-  job.number('keep');
   const activation = job.part('activation');
   const { rows, columns } = checkRows(activation);
   const gradient = job.part('outputGradient');
@@ -63,7 +82,7 @@ export function checkScores(job: Fields): void {
       ` has ${rows} rows, which ${examples} examples cannot share evenly`,
     );
   }
-  job.array('out', [examples, columns + Number(homogeneous), outputs], 'write');
+  return { examples, size: columns + Number(homogeneous), outputs };
 }
 
 /** Rows, dense or the patches of images, and how many they are. */

@@ -6,6 +6,7 @@ import { diagonalFactor, factor } from './factor';
 import { diagonalInverse, inverse } from './inverse';
 import { inverseRoot } from './inverseRoot';
 import { kronecker } from './kronecker';
+import { lowRankScores } from './lowRankScores';
 import { product } from './product';
 import { rationalFactor } from './rationalFactor';
 import { scores, unitFactors } from './scores';
@@ -63,6 +64,8 @@ function perform(job: Job): Report {
       return dot(job);
     case 'scores':
       return scores(job);
+    case 'lowRankScores':
+      return lowRankScores(job);
     case 'unitFactors':
       return unitFactors(job);
     case 'rationalFactor':

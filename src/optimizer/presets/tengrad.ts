@@ -6,7 +6,8 @@ import { preset, type PresetConfig } from './preset';
  * of those of inputs and output gradients (Soori et al., "TENGraD: Time-Efficient Natural Gradient Descent with Exact Fisher-Block
  * Inversion", 2021).
  *
- * Its own option is `nystrom`: `{rank}` approximates the Gram matrix by so many of its columns; null (default): exact.
+ * Its own options are `nystrom`: `{rank}` approximates the Gram matrix by so many of its columns; null (default): exact; and `scoreRank`: how
+ * many singular vectors are kept of the score of every example where a layer has several positions per example; null (default): all.
  *
  * Defaults that differ from the class: `fisher: 'empirical'`, inverses from every batch by itself (`refresh: 'immediate'`,
  * `refreshPeriod: 1`), and `learningRate: 3`, `damping: 30`, `klClip: null`: the gradient of a small batch lies in the span of its own
