@@ -2,13 +2,13 @@
 #include <memory>
 #include <new>
 #include <string>
-#include <thread>
 
 #ifndef _WIN32
 #include <dlfcn.h>
 #endif
 
 #include "core/backend.h"
+#include "core/processors.h"
 #include "cpu/cpuBackend.h"
 #include "node/accelerate.h"
 #include "node/arguments.h"
@@ -87,7 +87,7 @@ Napi::Value describeAddon(const Napi::CallbackInfo& info) {
   result.Set("core", openblas_get_corename());
   result.Set("simd", cpuInstructionSet());
   result.Set("threads", Environment::of(env).threads);
-  result.Set("processors", std::thread::hardware_concurrency());
+  result.Set("processors", availableProcessors());
   return result;
 }
 

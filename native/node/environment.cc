@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <iterator>
-#include <thread>
 #include <utility>
 
+#include "core/processors.h"
 #include "cpu/cpuBackend.h"
 #include "node/parseJobs.h"
 #include "node/tensorMemory.h"
@@ -59,7 +59,7 @@ bool isIntact(Napi::Env env, const Napi::Array& buffers) {
 }  // namespace
 
 Environment::Environment(Napi::Env env)
-    : threads(static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, defaultThreads))), env_(env) {}
+    : threads(static_cast<int>(std::min(availableProcessors(), defaultThreads))), env_(env) {}
 
 Napi::Float64Array Environment::run(napi_value phases, const std::shared_ptr<OpenDevice>& device) {
   const Work work = parseWork(env_, phases);

@@ -10,7 +10,7 @@ export interface AddonInfo {
   /** The instruction set of our own kernels: 'avx512', 'avx2' or 'baseline'. */
   simd: string;
   threads: number;
-  /** Logical processors of this machine. */
+  /** Logical processors that this process may use: of the machine, less what an affinity mask or a container's quota takes away. */
   processors: number;
 }
 
