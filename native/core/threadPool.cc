@@ -45,15 +45,6 @@ class Batch {
 
 class ThreadPool {
  public:
-  ~ThreadPool() {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
   // Asks for `helpers` threads to take part in the batch. Fewer come if the system has no more threads to give.
   void help(const std::shared_ptr<Batch>& batch, size_t helpers) {
     {
@@ -74,8 +65,7 @@ class ThreadPool {
       std::shared_ptr<Batch> batch;
       {
         std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-        if (stopping_) return;
+        wake_.wait(lock, [this] { return !queue_.empty(); });
         batch = std::move(queue_.front());
         queue_.pop_front();
       }
@@ -87,11 +77,12 @@ class ThreadPool {
   std::condition_variable wake_;
   std::deque<std::shared_ptr<Batch>> queue_;
   std::vector<std::thread> threads_;
-  bool stopping_ = false;
 };
 
+// Never destroyed: its threads end with the process. A destructor would run after Windows has ended them wherever they
+// stood, and would wait for ever for one that held a lock.
 ThreadPool& pool() {
-  static ThreadPool instance;
+  static ThreadPool& instance = *std::make_unique<ThreadPool>().release();
   return instance;
 }
 

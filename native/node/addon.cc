@@ -3,10 +3,6 @@
 #include <new>
 #include <string>
 
-#ifndef _WIN32
-#include <dlfcn.h>
-#endif
-
 #include "core/backend.h"
 #include "core/processors.h"
 #include "cpu/cpuBackend.h"
@@ -15,6 +11,7 @@
 #include "node/cudaProbe.h"
 #include "node/deviceObject.h"
 #include "node/pending.h"
+#include "node/pinLibrary.h"
 #include "node/tensorMemory.h"
 
 extern "C" {
@@ -89,17 +86,6 @@ Napi::Value describeAddon(const Napi::CallbackInfo& info) {
   result.Set("threads", Environment::of(env).threads);
   result.Set("processors", availableProcessors());
   return result;
-}
-
-// Keeps the library mapped until the process ends. Node unloads an addon with the last worker thread that used it, while threads of
-// the pool, which belong to the process, still wait inside its code.
-void pinLibrary() {
-#ifndef _WIN32
-  Dl_info self{};
-  if (dladdr(reinterpret_cast<const void*>(&pinLibrary), &self) != 0) {
-    dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-  }
-#endif
 }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {

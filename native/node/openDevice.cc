@@ -1,27 +1,8 @@
 #include "node/openDevice.h"
 
-#ifndef _WIN32
-#include <dlfcn.h>
-#endif
-
 #include <iterator>
 
 namespace natgrad {
-
-LoadedPlugin loadPlugin(const std::string& path) {
-#ifdef _WIN32
-  return {nullptr, "the CUDA back end is not made for Windows (" + path + ")"};
-#else
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) return {nullptr, std::string("the CUDA back end does not load: ") + dlerror()};
-  const auto plugin = reinterpret_cast<decltype(&natgradCudaPlugin)>(dlsym(library, "natgradCudaPlugin"));
-  const CudaPlugin* found = plugin == nullptr ? nullptr : plugin(cudaPluginAbiVersion);
-  if (found == nullptr || found->abiVersion != cudaPluginAbiVersion || found->backend.abiVersion != deviceAbiVersion) {
-    return {nullptr, path + " belongs to another version of natgrad"};
-  }
-  return {found, ""};
-#endif
-}
 
 std::shared_ptr<OpenDevice> OpenDevice::open(const CudaPlugin& plugin, int32_t ordinal, Precision precision,
                                              std::string& reason) {

@@ -28,7 +28,7 @@ function filesIn(exported: unknown): string[] {
 /** Sources of the addon in a folder of native. */
 function nativeFiles(part: string): string[] {
   return readdirSync(join(root, 'native', part), { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(cc|h|map)$/.test(name))
+    .filter((name) => /\.(cc|h|map|cmake)$/.test(name))
     .map((name) => `native/${part}/${name.replaceAll('\\', '/')}`);
 }
 

@@ -1,21 +1,10 @@
 #include "node/tensorflow.h"
 
+#include <dlfcn.h>
+
 #include <memory>
 
-#ifndef _WIN32
-#include <dlfcn.h>
-#endif
-
 namespace natgrad::tensorflow {
-
-#ifdef _WIN32
-
-const Api* findApi(std::string& obstacle) {
-  obstacle = "on Windows TensorFlow is not looked for";
-  return nullptr;
-}
-
-#else
 
 namespace {
 
@@ -74,7 +63,5 @@ const Api* findApi(std::string& obstacle) {
   }
   return nullptr;
 }
-
-#endif
 
 }  // namespace natgrad::tensorflow
