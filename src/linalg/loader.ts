@@ -67,13 +67,21 @@ function packageRoot(): string {
   return folder;
 }
 
+/** Nothing is compiled on Windows: the compiler whose vector types the kernels are written in makes its binaries on Linux too. */
+const howToBuild =
+  process.platform === 'win32'
+    ? ['It is built on Debian, for Windows too: docs/building.md in the package says how.']
+    : [
+        'To build it from the sources in the package, with CMake, a C++17 compiler and OpenBLAS (Debian and Ubuntu: apt-get install cmake g++',
+        'libopenblas-pthread-dev), run in your project: npm install --no-save cmake-js@8 node-addon-api@8 node-api-headers@1, and then',
+        'npm run build:native --prefix node_modules/natgrad (in a clone of natgrad: npm run build:native).',
+      ];
+
 function helpText(failures: string[]): string {
   return [
     `natgrad's native addon could not be loaded (Node ${process.version}, ${platformName()}).`,
     ...failures.map((failure) => `  - ${failure}`),
-    'To build it from the sources in the package, with CMake, a C++17 compiler and OpenBLAS (Debian and Ubuntu: apt-get install cmake g++',
-    'libopenblas-pthread-dev), run in your project: npm install --no-save cmake-js@8 node-addon-api@8 node-api-headers@1, and then',
-    'npm run build:native --prefix node_modules/natgrad (in a clone of natgrad: npm run build:native).',
+    ...howToBuild,
     'To use a binary that lies elsewhere, set NATGRAD_ADDON to its path.',
   ].join('\n');
 }

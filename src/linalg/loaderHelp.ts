@@ -1,5 +1,6 @@
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { builtFor } from './binaryHeader';
 import { glibcVersion } from './platform';
 
 /** What to do about a file that is there and does not load, by what the operating system or Node says of it. */
@@ -29,6 +30,15 @@ const remedies: { says: RegExp; advice: (match: RegExpExecArray) => string }[] =
     },
   },
   {
+    says: /The specified module could not be found/,
+    advice: () =>
+      'a library that it was built against is missing, or lies in no folder that Windows looks in; install it, or use the prebuilt binary',
+  },
+  {
+    says: /Application Control policy|blocked by group policy/,
+    advice: () => 'a policy of this machine blocks it; whoever administers the machine has to allow it',
+  },
+  {
     says: /failed to map segment/,
     advice: () =>
       'its folder does not allow programs to run (mount option noexec); install natgrad elsewhere',
@@ -48,7 +58,7 @@ const installHere = 'install natgrad on this machine instead of copying node_mod
 /** What was wrong with a file that exists, in the system's words, and what to do about it where that is known. */
 export function describeLoadFailure(path: string, error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  const advice = foreignArchitecture(path) ?? adviceOn(message);
+  const advice = foreignBinary(path) ?? adviceOn(message);
   return `${path} does not load: ${message}${advice === undefined ? '' : `\n    ${advice}`}`;
 }
 
@@ -68,38 +78,18 @@ function adviceOn(message: string): string | undefined {
   return undefined;
 }
 
-/** The architectures of Node on Linux by their numbers in the header of an ELF file (`e_machine`, System V ABI). */
-const elfMachines = new Map([
-  [3, 'ia32'],
-  [21, 'ppc64'],
-  [22, 's390x'],
-  [40, 'arm'],
-  [62, 'x64'],
-  [183, 'arm64'],
-  [243, 'riscv64'],
-  [258, 'loong64'],
-]);
-
-/** glibc calls a library for another processor a file that does not exist, so that its header has to be asked. */
-function foreignArchitecture(path: string): string | undefined {
-  const header = Buffer.alloc(20);
-  try {
-    const file = openSync(path, 'r');
-    try {
-      readSync(file, header, 0, header.length, 0);
-    } finally {
-      closeSync(file);
-    }
-  } catch {
-    return undefined;
-  }
-  if (process.platform !== 'linux' || header.toString('latin1', 0, 4) !== '\x7fELF') return undefined;
-  const littleEndian = header[5] === 1;
-  const machine = littleEndian ? header.readUInt16LE(18) : header.readUInt16BE(18);
-  const built = elfMachines.get(machine) ?? `another processor (${machine})`;
-  return built === process.arch
+/**
+ * glibc calls a library for another processor a file that does not exist, and Windows says what is wrong in the language of its user, so
+ * that the header of the file has to be asked.
+ */
+function foreignBinary(path: string): string | undefined {
+  const built = builtFor(path);
+  if (built === undefined) return undefined;
+  if (built.platform !== process.platform)
+    return `it was built for ${built.platform}-${built.architecture} and Node runs on ${process.platform}-${process.arch}; ${installHere}`;
+  return built.architecture === process.arch
     ? undefined
-    : `it was built for ${built} and Node runs on ${process.arch}; ${installHere}`;
+    : `it was built for ${built.architecture} and Node runs on ${process.arch}; ${installHere}`;
 }
 
 function foldersIn(folder: string): string[] {

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { describeLoadFailure } from '../../src/linalg/loaderHelp';
 import { platformName } from '../../src/linalg/platform';
 
 const root = join(__dirname, '..', '..');
@@ -148,6 +149,35 @@ describe('a binary that does not load', () => {
     const message = reason(installed, { addon });
     expect(message).toContain(`it was built for riscv64 and Node runs on ${process.arch}`);
     expect(message).toContain('install natgrad on this machine');
+  });
+
+  linux('is told to be for another system', () => {
+    // The header of Microsoft's "PE Format" with the number of x64.
+    const bytes = Buffer.alloc(512);
+    bytes.write('MZ', 0, 'latin1');
+    bytes.writeUInt32LE(0x80, 0x3c);
+    bytes.write('PE\0\0', 0x80, 'latin1');
+    bytes.writeUInt16LE(0x8664, 0x84);
+    const addon = join(folder, 'windows.node');
+    writeFileSync(addon, bytes);
+    expect(reason(installed, { addon })).toContain(
+      `it was built for win32-x64 and Node runs on linux-${process.arch}; install natgrad on this machine`,
+    );
+    // What lies behind the end of the file is no header.
+    writeFileSync(addon, bytes.subarray(0, 0x40));
+    expect(reason(installed, { addon })).toContain('it is damaged, or no addon for this system');
+  });
+
+  it.each([
+    ['The specified module could not be found.', 'a library that it was built against is missing'],
+    ['An Application Control policy has blocked this file.', 'a policy of this machine blocks it'],
+    ['%1 is not a valid Win32 application.', `it was not built for ${process.arch}`],
+  ])('is explained where Windows says "%s"', (says, advice) => {
+    // Node puts the path that it asked Windows for after the message.
+    const path = 'C:\\project\\node_modules\\natgrad\\prebuilds\\win32-x64\\natgrad.node';
+    const text = describeLoadFailure(path, new Error(`${says}\r\n\\\\?\\${path}`));
+    expect(text).toContain(`${path} does not load: ${says}`);
+    expect(text).toContain(advice);
   });
 
   linux('is told to be damaged where it is no library at all, cut off, or no addon', () => {
