@@ -26,14 +26,14 @@ function buildAddon(name, { folder, archive, variables = {}, args = [], strip })
   });
 }
 
-/** CMake variables and cmake-js arguments that make the compilers of a sysroot build for its architecture. */
-function toolchain({ cxx }, { processor, triple }, nodeArchitecture) {
+/** CMake variables and cmake-js arguments that make the compilers of a target build for its system and architecture. */
+function toolchain({ cxx }, { system, processor, triple }, nodeArchitecture) {
   return {
     variables: {
       CMAKE_CXX_COMPILER: cxx,
       CMAKE_AR: `/usr/bin/${triple}-ar`,
       CMAKE_RANLIB: `/usr/bin/${triple}-ranlib`,
-      CMAKE_SYSTEM_NAME: 'Linux',
+      CMAKE_SYSTEM_NAME: system,
       CMAKE_SYSTEM_PROCESSOR: processor,
     },
     args: ['--arch', nodeArchitecture],

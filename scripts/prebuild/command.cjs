@@ -3,6 +3,7 @@
 // Runs the commands of a prebuild. A failure carries what the command printed; nothing is shown of one that succeeds.
 
 const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 
 /** A failure that one line explains; anything else that is thrown is a mistake in these scripts. */
 class PrebuildError extends Error {}
@@ -21,4 +22,9 @@ function run(command, args, options = {}) {
   throw new PrebuildError(`${last}\n${[command, ...args].join(' ')} failed (${reason})`);
 }
 
-module.exports = { PrebuildError, say, run };
+/** Writes a command that is another one with some options always given. */
+function writeCommand(file, command, options) {
+  fs.writeFileSync(file, `#!/bin/sh\nexec ${[command, ...options].join(' ')} "$@"\n`, { mode: 0o755 });
+}
+
+module.exports = { PrebuildError, say, run, writeCommand };

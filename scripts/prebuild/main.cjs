@@ -2,7 +2,7 @@
 
 // Builds prebuilds/<platform>/natgrad.node, which the package ships and the loader takes where nothing was built.
 //   npm run build:prebuild                            the platform of this machine, on Debian or Ubuntu
-//   npm run build:prebuild -- linux-x64 linux-arm64   named platforms, cross-compiled where need be
+//   npm run build:prebuild -- linux-arm64 win32-x64   named platforms, cross-compiled where need be
 //   npm run build:prebuild -- --openblas FILE         this machine's platform with its own compiler and that static OpenBLAS (macOS, musl)
 
 const { spawnSync } = require('node:child_process');
@@ -12,11 +12,14 @@ const { parseArgs } = require('node:util');
 
 const { AddonBuildError } = require('../cmake-addon.cjs');
 const { buildAddon, toolchain } = require('./addon.cjs');
-const { PrebuildError, run, say } = require('./command.cjs');
+const { PrebuildError, say } = require('./command.cjs');
+const mingw = require('./mingw.cjs');
 const { openblas } = require('./openblas.cjs');
 const { sysroot } = require('./sysroot.cjs');
 const { root, targets } = require('./targets.cjs');
-const { inspect, problems, unmetNeeds } = require('./verify.cjs');
+const { tryOut } = require('./tryOut.cjs');
+const verify = require('./verify.cjs');
+const verifyWindows = require('./verifyWindows.cjs');
 
 /** The folder's name under prebuilds/: the same rule as the loader's. */
 function thisPlatform() {
@@ -29,30 +32,52 @@ function requireTools(commands) {
   const missing = commands.filter((command) => spawnSync(command, ['--version']).status !== 0);
   if (missing.length > 0)
     throw new PrebuildError(
-      `these commands are missing: ${missing.join(', ')} (Debian: g++, dpkg-dev, make, cmake, and g++-aarch64-linux-gnu for linux-arm64)`,
+      `these commands are missing: ${missing.join(', ')} (Debian: g++, dpkg-dev, make, cmake, g++-aarch64-linux-gnu for linux-arm64, and ` +
+        'g++-mingw-w64-x86-64-posix and gfortran-mingw-w64-x86-64-posix for win32-x64)',
     );
 }
 
 /** Shows what finished binaries need; where one must not be shipped, all are removed. */
-function check(name, [addon, ...plugins], prefix) {
-  for (const file of [addon, ...plugins]) {
-    const report = inspect(file, prefix);
-    const found = file === addon ? problems(report) : unmetNeeds(report);
+function check(name, files, examine) {
+  for (const file of files) {
+    const { bytes, needs, found } = examine(file);
     if (found.length > 0) {
-      for (const built of [addon, ...plugins]) fs.rmSync(built);
+      for (const built of files) fs.rmSync(built);
       throw new PrebuildError(`${path.relative(root, file)} is not fit to be shipped:\n${found.join('\n')}`);
     }
-    const versions = Object.entries(report.newest).map(([library, version]) => `${library} ${version}`);
-    say(
-      `${name}: ${path.basename(file)}, ${(report.bytes / 1e6).toFixed(1)} MB; needs ${versions.join(', ')}; ${report.needed.join(' ')}`,
-    );
+    say(`${name}: ${path.basename(file)}, ${(bytes / 1e6).toFixed(1)} MB; needs ${needs.join(' ')}`);
   }
 }
 
-/** Loads the binary in a process of its own, as far as this machine can. */
-function tryOut(name, file) {
-  if (name === thisPlatform()) run(process.execPath, ['-e', 'require(process.argv[1])', file]);
+/** What is found in the addon or a plugin for Linux. */
+function examineOnLinux(file, prefix) {
+  const report = verify.inspect(file, prefix);
+  const versions = Object.entries(report.newest).map(([library, version]) => `${library} ${version}`);
+  return {
+    bytes: report.bytes,
+    needs: [`${versions.join(', ')};`, ...report.needed],
+    found: path.basename(file) === 'natgrad.node' ? verify.problems(report) : verify.unmetNeeds(report),
+  };
 }
+
+function examineForWindows(file, prefix) {
+  const report = verifyWindows.inspect(file, prefix);
+  return { bytes: report.bytes, needs: report.needed, found: verifyWindows.problems(report) };
+}
+
+/** How binaries for a system are compiled and examined: its compilers, the commands that they are, and the examination. */
+const systems = {
+  Linux: {
+    commands: ({ triple }) => [`${triple}-gcc`, `${triple}-g++`],
+    compilers: sysroot,
+    examine: examineOnLinux,
+  },
+  Windows: {
+    commands: (target) => Object.values(mingw.commands(target)),
+    compilers: mingw.mingw,
+    examine: examineForWindows,
+  },
+};
 
 function prebuildOnDebian(name) {
   const target = targets[name];
@@ -61,24 +86,25 @@ function prebuildOnDebian(name) {
       `Debian can build for ${Object.keys(targets).join(', ')}, not for ${name} (for musl it has no C++ library); on that platform itself: ` +
         'npm run build:prebuild -- --openblas path/to/libopenblas.a (docs/building.md)',
     );
-  requireTools(['apt-get', 'dpkg-source', 'make', `${target.triple}-gcc`, `${target.triple}-g++`, 'gcc']);
-  const compilers = sysroot(name, target);
-  const archive = openblas(name, target, compilers);
+  const { commands, compilers, examine } = systems[target.system];
+  requireTools(['apt-get', 'dpkg-source', 'make', 'gcc', ...commands(target)]);
+  const chosen = compilers(name, target);
+  const archive = openblas(name, target, chosen);
   const files = buildAddon(name, {
     folder: 'cmake',
     archive,
-    ...toolchain(compilers, target, name.split('-')[1]),
+    ...toolchain(chosen, target, name.split('-')[1]),
   });
-  check(name, files, `${target.triple}-`);
-  tryOut(name, files[0]);
+  check(name, files, (file) => examine(file, `${target.triple}-`));
+  tryOut(name, thisPlatform(), files[0]);
 }
 
 function prebuildHere(archive) {
   const name = thisPlatform();
   const strip = process.platform === 'darwin' ? ['strip', '-x'] : ['strip', '--strip-unneeded'];
   const files = buildAddon(name, { folder: 'cmake-here', archive: path.resolve(archive), strip });
-  if (process.platform === 'linux') check(name, files, '');
-  tryOut(name, files[0]);
+  if (process.platform === 'linux') check(name, files, (file) => examineOnLinux(file, ''));
+  tryOut(name, name, files[0]);
 }
 
 function main() {

@@ -1,7 +1,7 @@
 'use strict';
 
 // OpenBLAS as a static library, from Debian's source, with the kernels of a few processors instead of the twenty of Debian's own
-// binary (58 MB), and only the real types. The eigensolver is LAPACK's, from Debian's archive of it for linking into shared libraries.
+// binary (58 MB), and only the real types. The eigensolver is LAPACK's.
 
 const { createHash } = require('node:crypto');
 const fs = require('node:fs');
@@ -9,7 +9,8 @@ const path = require('node:path');
 
 const { run, say } = require('./command.cjs');
 const { debian } = require('./debian.cjs');
-const { blasSuite, lapackPackage, openblasVersion, workFolder } = require('./targets.cjs');
+const { lapack, lapackVersion } = require('./lapack.cjs');
+const { blasSuite, openblasVersion, workFolder } = require('./targets.cjs');
 
 function makeOptions({ openblasTarget, dynamicList }) {
   return [
@@ -31,9 +32,18 @@ function makeOptions({ openblasTarget, dynamicList }) {
   ];
 }
 
-/** One archive of both, in which the linker finds OpenBLAS's own versions of LAPACK's routines first. */
-function joinArchives(ar, result, members) {
-  const script = [`CREATE ${result}`, ...members.map((file) => `ADDLIB ${file}`), 'SAVE', 'END', ''];
+/** Names of an archive's members, without `.o` or `.obj`. */
+function membersByName(ar, archive) {
+  const members = run(ar, ['t', archive]).trim().split('\n');
+  return new Map(members.map((member) => [path.parse(member).name, member]));
+}
+
+/** One archive of both. Where both have a routine it is OpenBLAS's: which of two a linker takes depends on the linker. */
+function joinArchives(ar, result, { blas, lapack }) {
+  const own = membersByName(ar, blas);
+  const double = [...membersByName(ar, lapack)].filter(([name]) => own.has(name)).map(([, member]) => member);
+  run(ar, ['d', lapack, ...double]);
+  const script = [`CREATE ${result}`, `ADDLIB ${blas}`, `ADDLIB ${lapack}`, 'SAVE', 'END', ''];
   run(ar, ['-M'], { input: script.join('\n') });
 }
 
@@ -41,7 +51,7 @@ function joinArchives(ar, result, members) {
 function openblas(name, target, compilers) {
   const options = makeOptions(target);
   const key = createHash('sha256')
-    .update(JSON.stringify([openblasVersion, blasSuite, lapackPackage, options]))
+    .update(JSON.stringify([openblasVersion, blasSuite, lapackVersion(target), 'no doubles', options]))
     .digest('hex')
     .slice(0, 8);
   const folder = path.join(workFolder, name, `openblas-${openblasVersion.split('+')[0]}-${key}`);
@@ -50,12 +60,14 @@ function openblas(name, target, compilers) {
 
   fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder, { recursive: true });
-  say(`${name}: fetching OpenBLAS ${openblasVersion} and LAPACK of Debian ${blasSuite}`);
-  const release = debian({ suite: blasSuite, architecture: target.architecture, folder });
-  const lapack = path.join(folder, 'lapack');
-  release.unpack([lapackPackage], lapack);
+  say(`${name}: fetching OpenBLAS ${openblasVersion} and LAPACK (${lapackVersion(target)})`);
   const source = path.join(folder, 'source');
-  release.unpackSource('openblas', openblasVersion, source);
+  debian({ suite: blasSuite, architecture: target.architecture, folder }).unpackSource(
+    'openblas',
+    openblasVersion,
+    source,
+  );
+  const eigensolver = lapack(target, compilers, path.join(folder, 'eigensolver'));
 
   say(`${name}: building OpenBLAS for ${target.dynamicList}; this takes some minutes, once`);
   const tools = [
@@ -67,13 +79,13 @@ function openblas(name, target, compilers) {
   // OpenBLAS would start a make of its own with all processors, were it not told.
   run('nice', ['make', '-j2', 'MAKE_NB_JOBS=0', 'libs', ...options, ...tools], { cwd: source });
   const built = fs.readdirSync(source).find((file) => /^libopenblas.*-r.*\.a$/.test(file));
-  joinArchives(`${target.triple}-ar`, `${archive}.new`, [
-    path.join(source, built),
-    path.join(lapack, 'usr', 'lib', target.triple, 'liblapack_pic.a'),
-  ]);
+  joinArchives(`${target.triple}-ar`, `${archive}.new`, {
+    blas: path.join(source, built),
+    lapack: eigensolver,
+  });
   fs.renameSync(`${archive}.new`, archive);
   fs.rmSync(source, { recursive: true, force: true });
-  fs.rmSync(lapack, { recursive: true, force: true });
+  fs.rmSync(path.join(folder, 'eigensolver'), { recursive: true, force: true });
   return archive;
 }
 

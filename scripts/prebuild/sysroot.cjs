@@ -6,7 +6,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-const { run, say } = require('./command.cjs');
+const { run, say, writeCommand } = require('./command.cjs');
 const { debian } = require('./debian.cjs');
 const { addMathStub } = require('./mathStub.cjs');
 const { sysrootSuite, workFolder } = require('./targets.cjs');
@@ -41,10 +41,6 @@ function addLinkerNames(folder, triple) {
   fs.writeFileSync(path.join(libraries, 'libgcc_s.so'), support);
 }
 
-function writeCompiler(file, command, options) {
-  fs.writeFileSync(file, `#!/bin/sh\nexec ${[command, ...options].join(' ')} "$@"\n`, { mode: 0o755 });
-}
-
 /** Cross compilers would look into folders of their own first, so that they are told every folder. */
 function writeCompilers({ folder, cc, cxx }, triple) {
   const libraries = path.join(folder, 'usr', 'lib', triple);
@@ -54,8 +50,8 @@ function writeCompilers({ folder, cc, cxx }, triple) {
   const cFolders = [ownHeaders, path.join(headers, triple), headers];
   const cxxFolders = [path.join(headers, 'c++', gcc), path.join(headers, triple, 'c++', gcc)];
   const include = (folders) => folders.map((name) => `-isystem ${name}`);
-  writeCompiler(cc, `${triple}-gcc`, [...common, ...include(cFolders)]);
-  writeCompiler(cxx, `${triple}-g++`, [
+  writeCommand(cc, `${triple}-gcc`, [...common, ...include(cFolders)]);
+  writeCommand(cxx, `${triple}-g++`, [
     ...common,
     ...include([...cxxFolders, ...cFolders]),
     // These headers move an empty std::function by swapping bytes that nobody reads, of which newer compilers warn.

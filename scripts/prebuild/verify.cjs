@@ -76,14 +76,16 @@ function unmetNeeds(report) {
     if (!libraries.some((pattern) => pattern.test(name)))
       found.push(`it needs ${name}, which machines may lack`);
   for (const name of report.unknown) found.push(`it needs ${name}, which is nowhere`);
-  if (report.bytes > largest) found.push(`it has ${report.bytes} bytes; the limit is ${largest}`);
-  return found;
+  return [...found, ...sizeProblems(report)];
 }
 
-/** The same for an addon, which Node must find its way into, and nobody else. */
-function problems(report) {
+function sizeProblems({ bytes }) {
+  return bytes > largest ? [`it has ${bytes} bytes; the limit is ${largest}`] : [];
+}
+
+/** Node must find its way into an addon, and nobody else. */
+function exportProblems(report) {
   return [
-    ...unmetNeeds(report),
     ...exported.filter((name) => !report.exported.includes(name)).map((name) => `it does not export ${name}`),
     ...report.exported
       .filter((name) => !exported.includes(name))
@@ -91,4 +93,9 @@ function problems(report) {
   ];
 }
 
-module.exports = { compareVersions, floors, inspect, problems, unmetNeeds };
+/** The same as `unmetNeeds` for an addon. */
+function problems(report) {
+  return [...unmetNeeds(report), ...exportProblems(report)];
+}
+
+module.exports = { compareVersions, exportProblems, floors, inspect, problems, sizeProblems, unmetNeeds };

@@ -138,7 +138,14 @@ describe('the package', () => {
       '../../scripts/prebuild/targets.cjs',
     );
     expect(notices).toContain(`0.3.${openblasVersion.split(/[.+]/)[2]}`);
-    for (const name of ['OpenBLAS', 'GotoBLAS2', 'LAPACK', 'node-addon-api', 'GCC Runtime Library Exception'])
+    for (const name of [
+      'OpenBLAS',
+      'GotoBLAS2',
+      'LAPACK',
+      'node-addon-api',
+      'GCC Runtime Library Exception',
+      'winpthreads',
+    ])
       expect(notices).toContain(name);
   });
 
