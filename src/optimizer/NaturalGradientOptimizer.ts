@@ -214,6 +214,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     const step = this.iterations;
     this.estimation.refresher.settle(step);
     host().lend(() => this.descendAlong(readGradients(variableGradients, host()), loss));
+    this.estimation.refresher.stepped();
     this.incrementIterations();
     this.milliseconds.update = performance.now() - begin;
   }

@@ -301,10 +301,10 @@ export class CurvatureEstimation {
         return;
       }
       const factorDecay = this.factorDecay(step);
-      const plans = blocks.map(({ block, average }, i) =>
-        block.updatePhases(statistics[i], average.advance(factorDecay)),
-      );
-      this.refresher.compute(step, lambda, merge(plans).phases);
+      const averages = blocks.map(({ average }) => average.advance(factorDecay));
+      this.refresher.compute(step, lambda, () => {
+        return merge(blocks.map(({ block }, i) => block.updatePhases(statistics[i], averages[i]))).phases;
+      });
     });
   }
 

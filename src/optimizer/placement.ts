@@ -14,8 +14,6 @@ import type { ResolvedConfig } from './config';
 import { Residence } from './residence';
 import { residentBytes, worthADevice } from './worthADevice';
 
-/** After so many refreshes, what the device has of the curvature is copied to the host. */
-const COPY_PERIOD = 10;
 /** Beside what is kept, jobs need room on the device for their arguments and workspace. */
 const ROOM_FACTOR = 2;
 
@@ -28,6 +26,8 @@ export interface Submitted {
 interface InFlight {
   pending: Pending;
   onDevice: boolean;
+  /** To be called when it is done, unless the device was lost. */
+  done?: () => void;
 }
 
 export class Placement {
@@ -43,7 +43,8 @@ export class Placement {
   /** Whether 'auto' has decided. */
   private isChosen = false;
   private hasTakenOver = false;
-  private refreshes = 0;
+  /** Whether new inverses are in use of which the host has no copy yet. */
+  private isCopyDue = false;
 
   /**
    * @param blocks all blocks there are; the list may grow
@@ -104,7 +105,6 @@ export class Placement {
 
   /** Hands jobs to the thread of the linear algebra. */
   submit(phases: Job[][]): Submitted {
-    this.conclude(({ pending }) => pending.finished);
     const { losses } = this;
     const work = { pending: this.active.submit(phases), onDevice: this.residence !== null };
     this.inFlight.push(work);
@@ -134,6 +134,11 @@ export class Placement {
     };
   }
 
+  /** Looks at the submitted work that is done by now, without waiting. */
+  concludeFinished(): void {
+    this.conclude(({ pending }) => pending.finished);
+  }
+
   /** Waits for all submitted work, so that its buffers may be read. */
   drain(): void {
     this.conclude(() => true);
@@ -143,9 +148,13 @@ export class Placement {
   private conclude(isMeant: (work: InFlight, index: number) => boolean): void {
     const meant = this.inFlight.filter(isMeant);
     this.inFlight = this.inFlight.filter((work) => !meant.includes(work));
-    for (const { pending, onDevice } of meant) {
+    for (const { pending, onDevice, done } of meant) {
       const reports = pending.wait();
-      if (onDevice) this.attempt(() => throwIfLost(reports));
+      if (!onDevice) continue;
+      this.attempt(() => {
+        throwIfLost(reports);
+        done?.();
+      });
     }
   }
 
@@ -157,11 +166,26 @@ export class Placement {
     this.attempt(() => this.residence?.update(this.blocks), { isIntact: true });
   }
 
-  /** To be called when new inverses have come into use: now and then the host gets a copy of the curvature. */
+  /** To be called when new inverses have come into use. */
   refreshed(): void {
-    if (!this.residence || ++this.refreshes % COPY_PERIOD !== 0) return;
+    this.isCopyDue = true;
+  }
+
+  /**
+   * After a refresh, has the curvature copied to the host on the thread of the linear algebra: block by block, so that nobody has to wait
+   * for all of it. There must be no refresh under way.
+   */
+  copyIfDue(): void {
+    if (!this.residence || !this.isCopyDue) return;
+    this.isCopyDue = false;
     this.drain();
-    this.attempt(() => this.residence?.copy());
+    // The device may just have been found lost.
+    if (!this.residence) return;
+    const { jobs, accept } = this.residence.copyJobs();
+    jobs.forEach((ofBlock, i) => {
+      const done = i === jobs.length - 1 ? accept : undefined;
+      this.inFlight.push({ pending: this.active.submit([ofBlock]), onDevice: true, done });
+    });
   }
 
   /** Brings the curvature to the host, where it may be read and written until the next `settle`. */
@@ -204,7 +228,7 @@ export class Placement {
     residence.restore();
     this.losses++;
     this.warn(
-      `The processor goes on with the curvature as it was at most ${COPY_PERIOD} refreshes ago; weights and velocities are what they ` +
+      'The processor goes on with the curvature as it was copied after one of the last two refreshes; weights and velocities are what they ' +
         `were. ${error.message}`,
     );
     return true;

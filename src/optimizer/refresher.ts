@@ -29,6 +29,12 @@ interface RefreshResult {
   reports: Report[][];
 }
 
+/** What a step computes of the curvature. */
+interface PlannedStep {
+  updates: Phase[];
+  refresh: Refresh | null;
+}
+
 export class Refresher {
   /** Step in which the inverses in use were asked for; -1 before the first. */
   refreshedAt = -1;
@@ -61,33 +67,58 @@ export class Refresher {
   /**
    * Runs or submits the phases that update the factors, and after them those of a refresh if one is due. Phases between which JavaScript
    * has something to compute run at once, whatever the configuration says.
+   *
+   * @param update plans the update; called again if a device takes the curvature along for which it was planned
    */
-  compute(step: number, lambda: number, phases: Phase[]): void {
-    const due = this.due(step);
-    this.placement.settle();
-    // The buffers of the previous refresh are free again only once it is installed.
-    if (due) this.settle(Infinity);
-    const refresh = due ? planRefresh(this.blocks, lambda) : null;
-    const all = [...phases, ...(refresh?.phases ?? [])];
+  compute(step: number, lambda: number, update: () => Phase[]): void {
+    const isDue = this.due(step);
+    let updates = update();
+    if (this.losesWhile(() => this.makeWay(isDue))) updates = update();
+    const planned = { updates, refresh: isDue ? planRefresh(this.blocks, lambda) : null };
     const atOnce = this.config.refresh === 'immediate' || this.blocks.some((block) => !block.ready);
-    if (atOnce || !isOnlyJobs(all)) {
-      this.settle(Infinity);
-      this.placement.drain();
-      const reports = this.runOrLeaveOut(all);
-      if (refresh) {
-        const result = reports && { refresh, reports: reports.slice(phases.length) };
-        this.install(step, result ?? this.refreshed(this.blocks, lambda));
-      }
+    if (!atOnce && isOnlyJobs(phasesOf(planned))) {
+      this.submit(step, lambda, planned);
       return;
     }
-    const submitted = this.placement.submit(all.map(({ jobs }) => jobs));
-    if (refresh) {
-      const result = () => {
-        const reports = submitted.wait();
-        return reports && { refresh, reports: reports.slice(phases.length) };
-      };
-      this.pending = { step, lambda, blocks: this.blocks.length, result };
+    const conclude = () => {
+      this.settle(Infinity);
+      this.placement.drain();
+    };
+    if (this.losesWhile(conclude) || this.losesWhile(() => this.run(step, planned))) {
+      this.run(step, { updates: update(), refresh: isDue ? planRefresh(this.blocks, lambda) : null });
     }
+  }
+
+  /** Before statistics enter the factors, and maybe a refresh begins. */
+  private makeWay(isDue: boolean): void {
+    this.placement.concludeFinished();
+    this.placement.settle();
+    if (!isDue) return;
+    // The buffers of the previous refresh are free again only once it is installed.
+    this.settle(Infinity);
+    this.placement.copyIfDue();
+  }
+
+  /** Whether a device takes the curvature along meanwhile, for which something may have been planned. */
+  private losesWhile(work: () => void): boolean {
+    const { losses } = this.placement;
+    work();
+    return this.placement.losses > losses;
+  }
+
+  private submit(step: number, lambda: number, planned: PlannedStep): void {
+    const submitted = this.placement.submit(phasesOf(planned).map(({ jobs }) => jobs));
+    if (!planned.refresh) return;
+    const result = () => {
+      const reports = submitted.wait();
+      return reports && resultOf(planned, reports);
+    };
+    this.pending = { step, lambda, blocks: this.blocks.length, result };
+  }
+
+  /** To be called when a step is over: what is done then has the time until the statistics of the next step are there. */
+  stepped(): void {
+    if (this.pending === null) this.placement.copyIfDue();
   }
 
   /** Computes all inverses with this damping and brings them into use, here and now. */
@@ -97,16 +128,21 @@ export class Refresher {
     this.install(step, this.refreshed(this.blocks, lambda));
   }
 
-  /** Null if a device has taken the curvature along, so that what was planned does not fit what there is now; it is left out. */
-  private runOrLeaveOut(phases: Phase[]): Report[][] | null {
+  /** Runs it and installs the inverses, if no device takes the curvature along for which it was planned. */
+  private run(step: number, planned: PlannedStep): void {
     const { losses } = this.placement;
     const run = (jobs: Job[][]) => this.placement.run(jobs);
+    const runAll = () => runPhases({ run }, phasesOf(planned));
+    let reports: Report[][];
     try {
-      return runPhases({ run }, phases);
+      reports = runAll();
     } catch (error) {
       if (!this.placement.takeOver(error)) throw error;
-      return this.placement.losses > losses ? null : runPhases({ run }, phases);
+      if (this.placement.losses > losses) return;
+      reports = runAll();
     }
+    const result = resultOf(planned, reports);
+    if (result) this.install(step, result);
   }
 
   /** Computes new inverses here and now. */
@@ -199,4 +235,13 @@ export class Refresher {
     };
     this.pending = { step, lambda, blocks, result };
   }
+}
+
+function phasesOf({ updates, refresh }: PlannedStep): Phase[] {
+  return [...updates, ...(refresh?.phases ?? [])];
+}
+
+/** Of the refresh, if there was one. */
+function resultOf({ updates, refresh }: PlannedStep, reports: Report[][]): RefreshResult | null {
+  return refresh && { refresh, reports: reports.slice(updates.length) };
 }

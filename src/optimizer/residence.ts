@@ -1,12 +1,16 @@
 /** The arrays of curvature blocks that stay in the memory of a device, and what the host has of them if the device is lost. */
 import type { CurvatureBlock } from '../curvature/block';
-import type { DeviceMemory, FloatArray, Kept } from '../linalg/jobs';
+import type { DeviceMemory, FloatArray, Job, Kept } from '../linalg/jobs';
 import { fill } from './checkpoint';
+
+type State = Record<string, FloatArray>;
 
 export class Residence {
   private readonly kept = new Map<FloatArray, Kept>();
   /** The state of every block that has arrays on the device, as it was when it was copied last. */
-  private readonly copies = new Map<CurvatureBlock, Record<string, FloatArray>>();
+  private copies = new Map<CurvatureBlock, State>();
+  /** Where the next copy is written, so that a device that is lost meanwhile leaves the last one whole. */
+  private nextCopies = new Map<CurvatureBlock, State>();
 
   constructor(private readonly memory: DeviceMemory) {}
 
@@ -39,10 +43,25 @@ export class Residence {
     }
   }
 
-  /** Copies the state of the blocks to the host; what the device has stays there. */
-  copy(): void {
-    for (const kept of this.kept.values()) kept.fetch();
-    for (const block of this.copies.keys()) this.copies.set(block, copyOf(block));
+  /**
+   * The jobs that copy the state of the blocks to the host, block by block; what the device has stays there. They may run while other jobs
+   * read the state. No submitted work may write it before they are submitted, and none of it counts before `accept`, which is to be called
+   * when all of them are done.
+   */
+  copyJobs(): { jobs: Job[][]; accept: () => void } {
+    const { copies, nextCopies } = this;
+    const jobs = [...copies.keys()].map((block) => {
+      const state = block.state();
+      const next = roomFor(state, nextCopies.get(block));
+      nextCopies.set(block, next);
+      return Object.entries(state).flatMap(([name, values]) => {
+        if (this.kept.has(values)) return [copy(values, next[name])];
+        next[name].set(values);
+        return [];
+      });
+    });
+    const accept = () => void ([this.copies, this.nextCopies] = [nextCopies, copies]);
+    return { jobs, accept };
   }
 
   /** Brings everything back to the host, where it may be read and written until the next `update`. */
@@ -61,6 +80,7 @@ export class Residence {
   forget(): void {
     for (const [array, kept] of this.kept) this.release(array, kept);
     this.copies.clear();
+    this.nextCopies.clear();
   }
 
   private release(array: FloatArray, kept: Kept): void {
@@ -77,6 +97,19 @@ function listedBy(blocks: readonly CurvatureBlock[]): Map<FloatArray, CurvatureB
   );
 }
 
-function copyOf(block: CurvatureBlock): Record<string, FloatArray> {
+function copyOf(block: CurvatureBlock): State {
   return Object.fromEntries(Object.entries(block.state()).map(([name, values]) => [name, values.slice()]));
+}
+
+/** Arrays as large as those of `state`: those of `used` where they are. */
+function roomFor(state: State, used: State = {}): State {
+  return Object.fromEntries(
+    Object.entries(state).map(([name, values]) => {
+      return [name, used[name]?.length === values.length ? used[name] : values.slice()];
+    }),
+  );
+}
+
+function copy(from: FloatArray, out: FloatArray): Job {
+  return { op: 'combine', terms: [{ data: from, scale: 1 }], out };
 }

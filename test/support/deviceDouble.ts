@@ -23,6 +23,8 @@ export class DeviceDouble implements Kernels {
   readonly traffic = { kept: 0, fetched: 0 };
   /** Whether jobs fail and what was kept is gone. */
   lost = false;
+  /** How many calls there will be before it is lost. */
+  callsLeft = Infinity;
   /** Arrays that still have room. */
   room = Infinity;
 
@@ -33,8 +35,14 @@ export class DeviceDouble implements Kernels {
     room: () => ({ free: this.room === Infinity ? 2 ** 34 : 2 ** 20, total: 2 ** 34 }),
   };
 
+  /** Counts a call; false if the device is lost. */
+  private answers(): boolean {
+    if (this.callsLeft-- <= 0) this.lost = true;
+    return !this.lost;
+  }
+
   private keep(array: FloatArray): Kept {
-    if (this.lost) throw lost();
+    if (!this.answers()) throw lost();
     if (this.room-- <= 0) throw new NatgradError('ERR_NATGRAD_NO_MEMORY', 'the double is full');
     if (this.copies.has(array)) throw new NatgradError('ERR_NATGRAD_BUFFER', 'the array is kept already');
     this.copies.set(array, array.slice());
@@ -42,7 +50,7 @@ export class DeviceDouble implements Kernels {
     this.traffic.kept++;
     return {
       fetch: () => {
-        if (this.lost) throw lost();
+        if (!this.answers()) throw lost();
         const copy = this.copies.get(array);
         if (!copy) throw new NatgradError('ERR_NATGRAD_STATE', 'fetched after release');
         this.traffic.fetched++;
@@ -53,13 +61,13 @@ export class DeviceDouble implements Kernels {
   }
 
   run(phases: Job[][]): Report[][] {
-    if (this.lost) return phases.map((jobs) => jobs.map(() => lostReport));
+    if (!this.answers()) return phases.map((jobs) => jobs.map(() => lostReport));
     return this.inner.run(this.onDevice(phases));
   }
 
   submit(phases: Job[][]): Pending {
-    if (!this.lost) return this.inner.submit(this.onDevice(phases));
-    const reports = this.run(phases);
+    if (this.answers()) return this.inner.submit(this.onDevice(phases));
+    const reports = phases.map((jobs) => jobs.map(() => lostReport));
     return { finished: true, wait: () => reports, promise: () => Promise.resolve(reports) };
   }
 

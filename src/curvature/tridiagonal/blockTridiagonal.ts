@@ -149,6 +149,10 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
     this.output.restart();
   }
 
+  resident(): FloatArray[] {
+    return [...this.input.resident, ...this.output.resident, ...this.work.resident];
+  }
+
   preconditionPhases(gradients: FloatArray[], directions: FloatArray[]): Phase[] {
     const { work, scales, input, output } = this;
     const { v, t } = work;

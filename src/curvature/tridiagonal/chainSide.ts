@@ -174,6 +174,14 @@ export class ChainSide {
     return this.moments[i][k >= l ? k * this.sizes[i] + l : l * this.sizes[i] + k];
   }
 
+  /** The matrices that only jobs read and write. The cross moments are computed on the host. */
+  get resident(): FloatArray[] {
+    const inverses = [this.current, this.upcoming].flatMap(({ regressions, bases, inverse }) => {
+      return [...regressions, ...bases, inverse];
+    });
+    return [this.moments, inverses, this.inner, this.roots, this.whitened, this.vectors].flat();
+  }
+
   get bytes(): number {
     const arrays = [this.moments, this.crosses, this.inner, this.roots, this.whitened, this.vectors].flat();
     const { regressions, bases, shares, inverse } = this.current;

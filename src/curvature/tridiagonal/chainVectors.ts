@@ -34,6 +34,11 @@ export class ChainVectors {
     });
   }
 
+  /** Those that only jobs use. */
+  get resident(): FloatArray[] {
+    return [...this.v, ...this.t, ...this.halves];
+  }
+
   /** A matrix of zeros per layer. */
   matrices(): FloatArray[] {
     return this.shapes.map(({ rows, columns }) => allocate(this.precision, rows * columns));
