@@ -5,11 +5,26 @@
 #include <new>
 
 #include "core/device/deviceForm.h"
+#include "core/device/turns.h"
 #include "core/device/typedPhase.h"
 
 namespace natgrad {
 
 namespace {
+
+using Turn = std::unique_lock<Turns>;
+
+// While the device is not needed.
+class WithoutDevice {
+ public:
+  explicit WithoutDevice(Turn& turn) : turn_(turn) { turn_.unlock(); }
+  ~WithoutDevice() { turn_.lock(); }
+  WithoutDevice(const WithoutDevice&) = delete;
+  WithoutDevice& operator=(const WithoutDevice&) = delete;
+
+ private:
+  Turn& turn_;
+};
 
 // The jobs of a phase that the host computes, where the data is brought to.
 class HostJobs {
@@ -24,11 +39,9 @@ class HostJobs {
     for (const size_t i : numbers_) memory_.bringDown(phase_[i]);
   }
 
-  void compute(const Backend& cpu, int threads, std::vector<Report>& reports) const {
+  void compute(const Backend& cpu, int threads, Turn& turn, std::vector<Report>& reports) const {
     if (empty()) return;
-    Phases phases(1);
-    for (const size_t i : numbers_) phases[0].push_back(phase_[i]);
-    const Reports done = run(cpu, phases, threads);
+    const Reports done = onHost(cpu, threads, turn);
     for (size_t k = 0; k < numbers_.size(); ++k) {
       reports[numbers_[k]] = done.empty() ? failure(Status::outOfMemory) : done[0][k];
       memory_.bringUp(phase_[numbers_[k]]);
@@ -36,6 +49,13 @@ class HostJobs {
   }
 
  private:
+  Reports onHost(const Backend& cpu, int threads, Turn& turn) const {
+    const WithoutDevice others(turn);
+    Phases phases(1);
+    for (const size_t i : numbers_) phases[0].push_back(phase_[i]);
+    return run(cpu, phases, threads);
+  }
+
   const RunMemory& memory_;
   const Phase& phase_;
   std::vector<size_t> numbers_;
@@ -46,7 +66,8 @@ void wait(const RunState& state) {
   state.queue.synchronize();
 }
 
-void runPhase(RunState& state, const Backend& cpu, int threads, const Phase& phase, std::vector<Report>& reports) {
+void runPhase(RunState& state, const Backend& cpu, int threads, Turn& turn, const Phase& phase,
+              std::vector<Report>& reports) {
   std::vector<size_t> host, unfit;
   TypedPhase<float> single(state, reports, unfit);
   TypedPhase<double> twice(state, reports, unfit);
@@ -71,7 +92,7 @@ void runPhase(RunState& state, const Backend& cpu, int threads, const Phase& pha
   if (examined || !hostJobs.empty()) wait(state);
   const bool judged = single.compute() | twice.compute();
   // While the device is at work.
-  hostJobs.compute(cpu, threads, reports);
+  hostJobs.compute(cpu, threads, turn, reports);
   if (judged) {
     wait(state);
     single.judge();
@@ -81,7 +102,7 @@ void runPhase(RunState& state, const Backend& cpu, int threads, const Phase& pha
   const HostJobs rest(state.memory, phase, std::move(unfit));
   rest.bringDown();
   wait(state);
-  rest.compute(cpu, threads, reports);
+  rest.compute(cpu, threads, turn, reports);
 }
 
 }  // namespace
@@ -109,9 +130,9 @@ class Device::State {
     reason = queue.reason();
   }
 
-  void runAll(const Backend& cpu, const Phases& phases, int threads, Reports& reports);
+  void runAll(const Backend& cpu, const Phases& phases, int threads, Turn& turn, Reports& reports);
 
-  std::mutex mutex;
+  Turns turns;
   Queue queue;
   Precision precision;
   Mirrors kept;
@@ -119,7 +140,7 @@ class Device::State {
   std::string reason;
 };
 
-void Device::State::runAll(const Backend& cpu, const Phases& phases, int threads, Reports& reports) {
+void Device::State::runAll(const Backend& cpu, const Phases& phases, int threads, Turn& turn, Reports& reports) {
   RunMemory memory(queue, kept);
   Results results(queue);
   RunState state{queue, memory, results, precision, {}};
@@ -128,7 +149,10 @@ void Device::State::runAll(const Backend& cpu, const Phases& phases, int threads
     for (const Job& job : phase) memory.announce(job);
   }
   memory.announced();
-  for (size_t i = 0; i < phases.size(); ++i) runPhase(state, cpu, threads, phases[i], reports[i]);
+  for (size_t i = 0; i < phases.size(); ++i) {
+    if (i > 0) WithoutDevice others(turn);
+    runPhase(state, cpu, threads, turn, phases[i], reports[i]);
+  }
   memory.finish();
   wait(state);
   for (const auto& ending : state.endings) ending();
@@ -140,7 +164,7 @@ Device::Device(const DeviceBackend& backend, void* context, Precision precision)
 Device::~Device() = default;
 
 bool Device::keep(const void* host, int64_t bytes) {
-  const std::lock_guard<std::mutex> lock(state_->mutex);
+  const Turn turn(state_->turns);
   State& state = *state_;
   if (bytes == 0) return true;
   const uintptr_t begin = reinterpret_cast<uintptr_t>(host);
@@ -163,14 +187,14 @@ bool Device::keep(const void* host, int64_t bytes) {
 }
 
 void Device::release(const void* host) {
-  const std::lock_guard<std::mutex> lock(state_->mutex);
+  const Turn turn(state_->turns);
   const uintptr_t begin = reinterpret_cast<uintptr_t>(host);
   Mirror* mirror = state_->kept.find(begin, 1);
-  if (mirror != nullptr && mirror->begin == begin && --mirror->keepers == 0) state_->kept.remove(begin);
+  if (mirror != nullptr && mirror->begin == begin) state_->kept.release(*mirror);
 }
 
 bool Device::fetch(void* host, int64_t bytes) {
-  const std::lock_guard<std::mutex> lock(state_->mutex);
+  const Turn turn(state_->turns);
   State& state = *state_;
   const uintptr_t address = reinterpret_cast<uintptr_t>(host);
   const Mirror* mirror = bytes > 0 ? state.kept.find(address, bytes) : nullptr;
@@ -183,7 +207,7 @@ bool Device::fetch(void* host, int64_t bytes) {
 }
 
 bool Device::store(const void* host, int64_t bytes) {
-  const std::lock_guard<std::mutex> lock(state_->mutex);
+  const Turn turn(state_->turns);
   State& state = *state_;
   const uintptr_t address = reinterpret_cast<uintptr_t>(host);
   const Mirror* mirror = bytes > 0 ? state.kept.find(address, bytes) : nullptr;
@@ -193,33 +217,35 @@ bool Device::store(const void* host, int64_t bytes) {
 }
 
 Reports Device::run(const Backend& cpu, const Phases& phases, int threads) {
-  const std::lock_guard<std::mutex> lock(state_->mutex);
+  Turn turn(state_->turns);
   Reports reports;
   try {
     for (const Phase& phase : phases) reports.emplace_back(phase.size());
   } catch (const std::bad_alloc&) {
     return {};
   }
-  if (!state_->lost && state_->guarded([&] { state_->runAll(cpu, phases, threads, reports); })) return reports;
+  if (!state_->lost && state_->guarded([&] { state_->runAll(cpu, phases, threads, turn, reports); })) {
+    return reports;
+  }
   // What was done before the device was lost lies on the device.
   for (std::vector<Report>& phase : reports) std::fill(phase.begin(), phase.end(), failure(Status::deviceLost));
   return reports;
 }
 
 bool Device::memory(int64_t& freeBytes, int64_t& totalBytes) {
-  const std::lock_guard<std::mutex> lock(state_->mutex);
+  const Turn turn(state_->turns);
   State& state = *state_;
   if (state.lost) return false;
   return state.guarded([&] { state.queue.call(state.queue.backend().memory, &freeBytes, &totalBytes); });
 }
 
 bool Device::lost() const {
-  const std::lock_guard<std::mutex> lock(state_->mutex);
+  const Turn turn(state_->turns);
   return state_->lost;
 }
 
 std::string Device::reason() const {
-  const std::lock_guard<std::mutex> lock(state_->mutex);
+  const Turn turn(state_->turns);
   return state_->lost ? state_->reason : std::string();
 }
 

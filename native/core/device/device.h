@@ -22,7 +22,9 @@ namespace natgrad {
 //   products as fp32
 enum class Precision : int32_t { fp32, tf32, fp64 };
 
-// May be used from several threads; one call waits for another.
+// May be used from several threads. A call waits for those before it, but of a run for no more than one of its phases,
+// and not while the host computes jobs of it. What a run under way names may only be released meanwhile, and is there
+// until the run is over.
 class Device {
  public:
   // `context` is an open device of the back end, which must outlive this object. Nothing is thrown, and nothing happens

@@ -25,7 +25,11 @@ struct Mirror {
 class Mirrors {
  public:
   void add(Mirror mirror) { mirrors_.emplace(mirror.begin, std::move(mirror)); }
-  void remove(uintptr_t begin) { mirrors_.erase(begin); }
+
+  // Takes away one keeper of the one that begins there; with the last it is gone.
+  void release(Mirror& mirror) {
+    if (--mirror.keepers == 0) mirrors_.erase(mirror.begin);
+  }
 
   // The one that holds this range, or null.
   Mirror* find(uintptr_t address, int64_t bytes) {

@@ -4,9 +4,16 @@
 
 namespace natgrad {
 
+RunMemory::~RunMemory() {
+  for (const auto& [begin, mirror] : used_) kept_.release(*mirror);
+}
+
 void RunMemory::announce(const Job& job) {
   visitRanges(job, [&](uintptr_t address, int64_t bytes, Use) {
-    if (kept_.find(address, bytes) != nullptr) return;
+    if (Mirror* mirror = kept_.find(address, bytes)) {
+      if (used_.emplace(mirror->begin, mirror).second) ++mirror->keepers;
+      return;
+    }
     staged_.push_back({address, address + static_cast<uintptr_t>(bytes), std::nullopt, false});
   });
 }
@@ -27,13 +34,13 @@ void RunMemory::announced() {
 bool RunMemory::usesKept(const Job& job) const {
   bool kept = false;
   visitRanges(job,
-              [&](uintptr_t address, int64_t bytes, Use) { kept = kept || kept_.find(address, bytes) != nullptr; });
+              [&](uintptr_t address, int64_t bytes, Use) { kept = kept || keptAt(address, bytes) != nullptr; });
   return kept;
 }
 
 void RunMemory::prepare(const Job& job) {
   visitRanges(job, [&](uintptr_t address, int64_t bytes, Use use) {
-    if (kept_.find(address, bytes) != nullptr) return;
+    if (keptAt(address, bytes) != nullptr) return;
     Range& range = *stagedAt(address);
     if (!range.memory) {
       range.memory.emplace(queue_, range.bytes());
@@ -47,7 +54,7 @@ void RunMemory::prepare(const Job& job) {
 void RunMemory::bringDown(const Job& job) const {
   visitRanges(job, [&](uintptr_t address, int64_t bytes, Use use) {
     if (use == Use::write) return;
-    const Mirror* mirror = kept_.find(address, bytes);
+    const Mirror* mirror = keptAt(address, bytes);
     const Range* range = mirror == nullptr ? stagedAt(address) : nullptr;
     if (mirror != nullptr) queue_.download(mirror->at(address), reinterpret_cast<void*>(address), bytes);
     if (range != nullptr && range->memory && range->written) {
@@ -59,7 +66,7 @@ void RunMemory::bringDown(const Job& job) const {
 void RunMemory::bringUp(const Job& job) const {
   visitRanges(job, [&](uintptr_t address, int64_t bytes, Use use) {
     if (use == Use::read) return;
-    const Mirror* mirror = kept_.find(address, bytes);
+    const Mirror* mirror = keptAt(address, bytes);
     const Range* range = mirror == nullptr ? stagedAt(address) : nullptr;
     if (mirror != nullptr) queue_.upload(reinterpret_cast<const void*>(address), mirror->at(address), bytes);
     if (range != nullptr && range->memory)
@@ -75,6 +82,13 @@ void RunMemory::finish() const {
   }
 }
 
+const Mirror* RunMemory::keptAt(uintptr_t address, int64_t bytes) const {
+  const auto after = used_.upper_bound(address);
+  if (after == used_.begin()) return nullptr;
+  const Mirror* mirror = std::prev(after)->second;
+  return mirror->holds(address, bytes) ? mirror : nullptr;
+}
+
 const RunMemory::Range* RunMemory::stagedAt(uintptr_t address) const {
   const auto after = std::upper_bound(staged_.begin(), staged_.end(), address,
                                       [](uintptr_t value, const Range& range) { return value < range.begin; });
@@ -88,7 +102,7 @@ RunMemory::Range* RunMemory::stagedAt(uintptr_t address) {
 }
 
 std::byte* RunMemory::find(uintptr_t host) const {
-  if (const Mirror* mirror = kept_.find(host, 1)) return mirror->at(host);
+  if (const Mirror* mirror = keptAt(host, 1)) return mirror->at(host);
   const Range* range = stagedAt(host);
   return range != nullptr && range->memory ? range->at(host) : nullptr;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -13,6 +14,9 @@ namespace natgrad {
 class RunMemory {
  public:
   RunMemory(const Queue& queue, Mirrors& kept) : queue_(queue), kept_(kept) {}
+  ~RunMemory();
+  RunMemory(const RunMemory&) = delete;
+  RunMemory& operator=(const RunMemory&) = delete;
 
   // All that may be staged is to be announced before anything is: ranges that overlap share their memory.
   void announce(const Job& job);
@@ -46,12 +50,14 @@ class RunMemory {
     int64_t bytes() const { return static_cast<int64_t>(end - begin); }
   };
 
+  const Mirror* keptAt(uintptr_t address, int64_t bytes) const;
   Range* stagedAt(uintptr_t address);
   const Range* stagedAt(uintptr_t address) const;
   std::byte* find(uintptr_t host) const;
 
   const Queue& queue_;
   Mirrors& kept_;
+  std::map<uintptr_t, Mirror*> used_;  // of the kept arrays, by where they begin; this run is one of their keepers
   std::vector<Range> staged_;  // by where they begin, without overlaps once all is announced
 };
 
