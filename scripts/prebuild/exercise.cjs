@@ -45,6 +45,10 @@ const loaded = loadAddon();
 if (!loaded.addon) throw new Error(loaded.help);
 const { core, simd, blas } = loaded.addon.info();
 console.log(`${process.arch}, ${blas}, kernels ${core}, SIMD ${simd}`);
+// A plugin that does not load gives another reason than a machine without a driver.
+const { reason } = linalg.inspectCuda();
+console.log(`CUDA: ${reason || 'there is a device'}`);
+if (process.platform === 'linux' && reason !== '' && !/libcuda\.so\.1/.test(reason)) throw new Error(reason);
 let worst = 0;
 for (const [name, job] of Object.entries(jobs)) {
   for (const [Type, epsilon] of [
