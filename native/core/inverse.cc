@@ -10,6 +10,7 @@
 #include "core/eigenRoot.h"
 #include "core/inverseLimits.h"
 #include "core/ladder.h"
+#include "core/newtonInverse.h"
 #include "core/symmetric.h"
 
 namespace natgrad {
@@ -95,6 +96,10 @@ Report compute(const Backend& backend, const InverseJob<T>& job) {
   }
   const DampedMatrix matrix = examine(operations<T>(backend), job.size, job.matrix, job.damped, 1);
   if (settle(matrix, job.size, 1, job.out, report)) return report;
+  if (job.start != nullptr) {
+    const Attempt attempt = tryNewtonInverse(backend, job, matrix);
+    if (attempt.accepted) return climbFrom(backend, job, matrix, attempt);
+  }
   return climbFrom(backend, job, matrix, tryInverse<T>(backend, job, matrix, matrix.damping));
 }
 

@@ -100,10 +100,11 @@ struct InverseJob {
   int64_t size;
   Damped<T> damped;
   T* out;
-  int64_t count = 1;  // of matrices, one after the other, and of results
+  int64_t count = 1;         // of matrices, one after the other, and of results
+  const T* start = nullptr;  // inverse of a matrix nearby, of one matrix; null for none
 
   // Matrix `i` as a job of its own.
-  InverseJob at(int64_t i) const { return {matrix + i * size * size, size, damped, out + i * size * size, 1}; }
+  InverseJob at(int64_t i) const { return {matrix + i * size * size, size, damped, out + i * size * size, 1, start}; }
 };
 
 template <class T>

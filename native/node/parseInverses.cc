@@ -36,6 +36,12 @@ TypedJob<T> parseInverse(Fields& job) {
   if (result.count != 1 && result.damped.partner) {
     job.complain(errArgument, "partner", " goes with one matrix, but count is " + std::to_string(result.count));
   }
+  if (job.optional("start")) {
+    if (result.count != 1) {
+      job.complain(errArgument, "start", " goes with one matrix, but count is " + std::to_string(result.count));
+    }
+    result.start = job.input<T>("start", length);
+  }
   result.out = job.output<T>("out", length);
   return result;
 }

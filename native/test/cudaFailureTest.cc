@@ -38,16 +38,18 @@ struct Step {
   std::vector<float> x = numbers(90 * 70, 1), v = numbers(70 * 9, 2);
   std::vector<float> factor = widen<float>(lowerOf<float>(withSpectrum(geometric(71, 10), 1), 71), 71), other = factor;
   std::vector<float> inverse = numbers(71 * 71, 3), otherInverse = inverse, root = numbers(71 * 71, 4),
-                     small = numbers(81, 5);
+                     small = numbers(81, 5), fromEarlier = inverse;
   std::vector<float> smallFactor = widen<float>(lowerOf<float>(withSpectrum(geometric(9, 10), 1), 9), 9);
   std::vector<float> values = numbers(9, 6), vectors = numbers(81, 7), direction = numbers(71 * 9, 8),
                      last = numbers(9, 9);
+  // Near enough to that of `other` after its update.
+  std::vector<float> start = earlierInverse();
   std::vector<float> weights = numbers(70 * 9, 10), scores = numbers(2 * 5 * 7, 11);
 
   std::vector<std::vector<float>*> kept() { return {&factor, &inverse, &weights, &smallFactor, &scores}; }
   std::vector<std::vector<float>*> all() {
-    return {&factor, &other,   &inverse,   &otherInverse, &root,    &small, &smallFactor,
-            &values, &vectors, &direction, &last,         &weights, &scores};
+    return {&factor,  &other,     &inverse, &otherInverse, &fromEarlier, &root, &small, &smallFactor, &values,
+            &vectors, &direction, &last,    &weights,      &scores};
   }
 
   Phases phases() {
@@ -60,6 +62,7 @@ struct Step {
              FactorJob<float>{{{rows(x, 40, 70), 0.01}, {rows(x, 90, 70), 0.01}}, true, 0.5, other.data(), 71})},
         {TypedJob<float>(InverseJob<float>{factor.data(), 71, {0.1, smallFactor.data(), 9, false}, inverse.data()}),
          TypedJob<float>(InverseJob<float>{other.data(), 71, damp<float>(0.1), otherInverse.data()}),
+         TypedJob<float>(InverseJob<float>{other.data(), 71, damp<float>(0.1), fromEarlier.data(), 1, start.data()}),
          TypedJob<float>(InverseJob<float>{smallFactor.data(), 9, damp<float>(0.1), small.data()}),
          TypedJob<float>(
              InverseRootJob<float>{factor.data(), 71, damp<float>(0.1), 2, RootMethod::automatic, 0, 0, root.data()}),
@@ -71,6 +74,15 @@ struct Step {
   }
 
   Reports run(Device& device) { return device.run(cpuBackend(), phases(), 1); }
+
+ private:
+  std::vector<float> earlierInverse() const {
+    std::vector<float> updated = other, earlier(updated.size());
+    const Rows<float> few{x.data(), 40, 70, false, ConvGeometry()}, all{x.data(), 90, 70, false, ConvGeometry()};
+    runOne<float>(FactorJob<float>{{{few, 0.01}, {all, 0.01}}, true, 0.5, updated.data(), 71});
+    runOne<float>(InverseJob<float>{updated.data(), 71, damp<float>(0.15), earlier.data()});
+    return earlier;
+  }
 };
 
 bool close(const std::vector<float>& a, const std::vector<float>& b) {

@@ -46,6 +46,7 @@ template <class T, class Visit>
 void visitArrays(InverseJob<T>& job, const Visit& visit) {
   visit(job.matrix, job.count * job.size * job.size, Use::read);
   visitPartner(job.damped, visit);
+  if (job.start != nullptr) visit(job.start, job.size * job.size, Use::read);
   visit(job.out, job.count * job.size * job.size, Use::update);
 }
 

@@ -1,5 +1,4 @@
-// Inverses on a device, by Cholesky. Not by Newton's iteration from an earlier inverse, which would be all products: a
-// result would then depend on what `out` held before, and whether the iteration has converged would have to be waited for.
+// Inverses on a device, by Cholesky.
 #pragma once
 
 #include <vector>

@@ -1,5 +1,6 @@
 // The part of a phase that decides how inverses and roots are computed, and judges them.
 #include <cmath>
+#include <new>
 
 #include "core/device/eigenvectors.h"
 #include "core/device/typedPhase.h"
@@ -18,13 +19,55 @@ void TypedPhase<T>::settleInverses() {
           examination_.matrix(inverse.firstMatrix + static_cast<size_t>(i), inverse.partner, one.damped, 1);
       double diagonal = 0;
       if (!settle<T>(info, n, 1, inverse.reports[static_cast<size_t>(i)], diagonal)) {
+        const Target<T> target{one.matrix, one.out, n, info, info.damping};
         inverse.open.push_back(i);
-        targets_.push_back({one.matrix, one.out, n, info, info.damping});
+        if (one.start != nullptr && n > smallSize) {
+          inverse.fromStart = beginFromStart(target, one.start);
+        } else {
+          targets_.push_back(target);
+        }
       } else if (!std::isnan(diagonal)) {
         run_.queue.call(deviceOperations<T>(run_.queue.backend()).identity, n, diagonal, one.out);
       }
     }
   }
+}
+
+template <class T>
+template <class C>
+void TypedPhase<T>::beginNewton(FromStart& inverse, const T* start) {
+  const auto newton = std::make_shared<NewtonInverse<C, T>>(run_.queue, run_.results, inverse.target, start);
+  inverse.attempt = [newton] { return newton->attempt(); };
+  inverse.store = [newton] { newton->store(); };
+}
+
+template <class T>
+typename TypedPhase<T>::FromStart TypedPhase<T>::beginFromStart(const Target<T>& target, const T* start) {
+  FromStart inverse{target, [] { return Attempt(); }, [] {}};
+  try {
+    if (computesTwice()) {
+      beginNewton<double>(inverse, start);
+    } else {
+      beginNewton<T>(inverse, start);
+    }
+  } catch (const std::bad_alloc&) {
+    // Cholesky needs less memory.
+  }
+  return inverse;
+}
+
+template <class T>
+Attempt TypedPhase<T>::firstInverse(const Inverse& inverse, size_t place) const {
+  if (!inverse.fromStart) {
+    return computesTwice() ? invertedTwice_->attempt(place) : invertedAsAsked_->attempt(place);
+  }
+  const auto& [target, attempt, store] = *inverse.fromStart;
+  const Attempt newton = attempt();
+  if (newton.accepted) {
+    store();
+    return newton;
+  }
+  return computesTwice() ? tryInverse<double, T>(run_.queue, target) : tryInverse<T, T>(run_.queue, target);
 }
 
 template <class T>
@@ -64,8 +107,8 @@ template <class T>
 void TypedPhase<T>::judgeInverse(Inverse& inverse) {
   for (size_t k = 0; k < inverse.open.size(); ++k) {
     const size_t place = inverse.firstTarget + k;
-    Target<T> target = targets_[place];
-    const Attempt first = computesTwice() ? invertedTwice_->attempt(place) : invertedAsAsked_->attempt(place);
+    Target<T> target = inverse.fromStart ? inverse.fromStart->target : targets_[place];
+    const Attempt first = firstInverse(inverse, place);
     const auto precise = [&](double damping) {
       target.damping = damping;
       return tryInverse<double, T>(run_.queue, target);

@@ -43,7 +43,7 @@ void TypedPhase<T>::attempt(size_t number, const Body& body) {
 
 template <class T>
 void TypedPhase<T>::take(InverseJob<T> job, size_t number) {
-  Inverse& inverse = inverses_.emplace_back(Inverse{std::move(job), number, 0, 0, {}, {}, 0});
+  Inverse& inverse = inverses_.emplace_back(Inverse{std::move(job), number, 0, 0, {}, {}, 0, {}});
   for (int64_t i = 0; i < inverse.job.count; ++i) {
     const size_t matrix = examination_.addMatrix(inverse.job.at(i).matrix, inverse.job.size);
     if (i == 0) inverse.firstMatrix = matrix;

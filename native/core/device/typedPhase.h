@@ -11,6 +11,7 @@
 #include "core/device/device.h"
 #include "core/device/examination.h"
 #include "core/device/inverses.h"
+#include "core/device/newtonInverse.h"
 #include "core/device/roots.h"
 #include "core/device/runMemory.h"
 
@@ -42,6 +43,12 @@ class TypedPhase {
   void judge();
 
  private:
+  // Newton's iteration, if there was memory for it, and what to do where it has failed.
+  struct FromStart {
+    Target<T> target;
+    std::function<Attempt()> attempt;
+    std::function<void()> store;
+  };
   struct Inverse {
     InverseJob<T> job;
     size_t number;
@@ -49,6 +56,7 @@ class TypedPhase {
     std::vector<Report> reports;  // of each matrix
     std::vector<int64_t> open;    // matrices that are not settled,
     size_t firstTarget = 0;       // whose targets begin here
+    std::optional<FromStart> fromStart;  // of one matrix, which then has no target there
   };
   enum class RootPlan { settled, single, twice, eigen };
   struct Root {
@@ -99,6 +107,10 @@ class TypedPhase {
   template <class C>
   void prepareEigh(Eigh& eigh);
   void settleInverses();
+  FromStart beginFromStart(const Target<T>& target, const T* start);
+  template <class C>
+  void beginNewton(FromStart& inverse, const T* start);
+  Attempt firstInverse(const Inverse& inverse, size_t place) const;
   void planRoots();
   void computeFactors();
   void judgeInverse(Inverse& inverse);

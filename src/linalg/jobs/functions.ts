@@ -18,13 +18,17 @@ export interface Damped {
  * With `count`, `matrix` and `out` are stacks of so many matrices, one after the other, each of which gets the bits it gets alone; a
  * job for each would take longer to read than a small matrix to invert. The report is then that of the worst: of every field the value
  * that is furthest from success, the later status in {@link Status} being the worse one.
+ * With `start`, a symmetric positive definite matrix such as the inverse of a matrix nearby, the addon begins with Newton's iteration from
+ * there, if the matrix is larger than 64 by 64; `iterations` says how many steps led to the result, 0 if it came about as without a start.
  */
 export interface InverseJob extends Damped {
   op: 'inverse';
   matrix: FloatArray;
   size: number;
-  /** Default 1; with any other there may be no `partner`. */
+  /** Default 1; with any other there may be no `partner` and no `start`. */
   count?: number;
+  /** `size` by `size`, full. */
+  start?: FloatArray;
   out: FloatArray;
 }
 

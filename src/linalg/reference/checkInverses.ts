@@ -8,6 +8,12 @@ export function checkInverse(job: Fields): void {
   if (count !== 1 && job.has('partner')) {
     job.complain('ERR_NATGRAD_ARGUMENT', `.partner goes with one matrix, but count is ${count}`);
   }
+  if (job.has('start')) {
+    if (count !== 1) {
+      job.complain('ERR_NATGRAD_ARGUMENT', `.start goes with one matrix, but count is ${count}`);
+    }
+    job.array('start', [size, size], 'read');
+  }
   job.array('out', [count, size, size], 'write');
 }
 
