@@ -33,7 +33,7 @@ const frame = { left: 62, right: width - 16, top: 62, bottom: height - 48 };
 const colours = ['#4c8df5', '#e8790c', '#2f9e6e', '#c25bd6', '#d9485f', '#8b8f1a', '#14a3b8', '#8a7466'];
 
 /**
- * A line chart as a self-contained SVG element, 560 x 340 units, with axes, grid and legend. Text takes the colour of its surroundings.
+ * A line chart as a self-contained SVG element, 560 x 340 units and 18 more per further row of the legend, with axes and grid. Text takes the colour of its surroundings.
  */
 export function lineChart(chart: Chart): string {
   const points = chart.series.map(({ x, y }) => Array.from(x, (value, i): [number, number] => [value, y[i]]));
@@ -56,14 +56,17 @@ export function lineChart(chart: Chart): string {
         : [];
     return `<g stroke="${colour}" fill="none" stroke-width="2" stroke-linejoin="round">${strokes.join('')}</g><g fill="${colour}">${dots.join('')}</g>`;
   });
+  const names = legend(chart.series.map(({ name }) => name));
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeMarkup(chart.title)}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height + names.extraHeight}" role="img" aria-label="${escapeMarkup(chart.title)}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor">`,
     `<text x="${frame.left}" y="20" font-size="15" font-weight="600">${escapeMarkup(chart.title)}</text>`,
-    legend(chart.series.map(({ name }) => name)),
+    names.markup,
+    `<g transform="translate(0 ${names.extraHeight})">`,
     xAxis(x, chart.xLabel),
     yAxis(y, chart.yLabel),
     chart.reference === undefined ? '' : referenceLine(y.place(chart.reference.y), chart.reference.label),
     ...lines,
+    '</g>',
     '</svg>',
   ].join('\n');
 }
@@ -120,15 +123,18 @@ function runs<T>(points: T[], keep: (point: T) => boolean): T[][] {
   return found.filter((run) => run.length > 0);
 }
 
-function legend(names: string[]): string {
-  let left = frame.left;
-  return names
-    .map((name, i) => {
-      const at = left;
-      left += 40 + 7.6 * name.length;
-      return `<rect x="${coordinate(at)}" y="36" width="14" height="4" rx="2" fill="${colours[i % colours.length]}"/><text x="${coordinate(at + 20)}" y="42">${escapeMarkup(name)}</text>`;
-    })
-    .join('');
+/** The names beside their colours, in as many rows as they need; the first has its place in the frame. */
+function legend(names: string[]): { markup: string; extraHeight: number } {
+  const rowHeight = 18;
+  let [left, row] = [frame.left, 0];
+  const entries = names.map((name, i) => {
+    const length = 40 + 7.6 * name.length;
+    if (left > frame.left && left + length > width) [left, row] = [frame.left, row + 1];
+    const [x, y] = [left, 36 + row * rowHeight];
+    left += length;
+    return `<rect x="${coordinate(x)}" y="${y}" width="14" height="4" rx="2" fill="${colours[i % colours.length]}"/><text x="${coordinate(x + 20)}" y="${y + 6}">${escapeMarkup(name)}</text>`;
+  });
+  return { markup: entries.join(''), extraHeight: row * rowHeight };
 }
 
 function xAxis(axis: Axis, label: string): string {

@@ -5,31 +5,27 @@
 import * as tf from '@tensorflow/tfjs';
 
 import {
-  contraction,
-  halfSquaredError,
   isotropy,
-  jacobian,
   optimalLearningRate,
   preconditionedKernel,
-  tangentKernels,
   truncatedTridiagonalKernel,
   truncatedTridiagonalStep,
   withOutputs,
-  wideNetwork,
   type Isotropy,
-  type Jacobian,
   type Kernel,
   type WideNetwork,
 } from '../diagnostics/index';
 import type { NaturalGradientOptimizer } from '../optimizer/NaturalGradientOptimizer';
+import { metricOptimizer, optimizerMetrics, theoreticalLearningRate } from './metrics';
 import {
-  blockDiagonal,
-  blockTridiagonal,
-  diagonalFisher,
-  exactNaturalGradient,
-  kfac,
-  unitWise,
-} from '../optimizer/presets/index';
+  descend,
+  layers,
+  lossOf,
+  onNetwork,
+  puttingBack,
+  totalKernel,
+  type TrainingData,
+} from './wideTraining';
 
 /** What one metric does on one network. */
 export interface MetricResult extends Isotropy {
@@ -51,73 +47,8 @@ export interface EtaLaw {
   residuals: number[];
 }
 
-export interface TrainingData {
-  inputs: tf.Tensor2D;
-  targets: tf.Tensor2D;
-}
-
-/** Hidden layers of the paper's networks: L = 3 layers of weights. */
-const hiddenLayers = 2;
-const layers = hiddenLayers + 1;
-
-/** Damping in units of the mean eigenvalue w of the Fisher matrix on the examples: as small as float32 gradients allow. */
-const withWholeDamping = 1e-6;
-/** K-FAC splits its damping between two factors, each of which gets the root. */
-const withSplitDamping = 1e-8;
-
-type Create = (damping: number, examples: number) => NaturalGradientOptimizer;
-
-interface MetricSetting {
-  create: Create;
-  damping: number;
-  /** Where theory has one. */
-  learningRate?: (examples: number) => number;
-}
-
-const exactly = {
-  learningRate: 1,
-  momentum: 0,
-  klClip: null,
-  refresh: 'immediate',
-  refreshPeriod: 1,
-  factorDecay: 0,
-  precision: 'float64',
-  fisher: { estimator: 'exact', variance: 1 },
-} as const;
-
-const metrics: Record<string, MetricSetting> = {
-  exact: {
-    create: (damping) => exactNaturalGradient({ ...exactly, damping, form: 'dual' }),
-    damping: withWholeDamping,
-    learningRate: () => optimalLearningRate('exact', { layers }),
-  },
-  blockDiagonal: {
-    create: (damping) => blockDiagonal({ ...exactly, damping, form: 'dual' }),
-    damping: withWholeDamping,
-    learningRate: () => optimalLearningRate('blockDiagonal', { layers }),
-  },
-  blockTridiagonal: {
-    create: (damping) => blockTridiagonal({ ...exactly, damping }),
-    damping: withSplitDamping,
-    learningRate: (examples) => optimalLearningRate('blockTridiagonal', { layers, examples }),
-  },
-  kfac: {
-    create: (damping) => kfac({ ...exactly, damping }),
-    damping: withSplitDamping,
-    learningRate: (examples) => optimalLearningRate('kroneckerFactored', { layers, examples }),
-  },
-  unitWise: {
-    create: (damping, examples) => unitWise({ ...exactly, damping, form: 'dual', window: examples }),
-    damping: withWholeDamping,
-  },
-  diagonalFisher: {
-    create: (damping) => diagonalFisher({ ...exactly, damping }),
-    damping: withWholeDamping,
-  },
-};
-
 /** Names of the metrics in the order of results: those of the optimizers, then the one that is no optimizer, then no metric at all. */
-export const metricNames = [...Object.keys(metrics), 'truncatedTridiagonal', 'gradient'];
+export const metricNames = [...optimizerMetrics, 'truncatedTridiagonal', 'gradient'];
 
 /** Metrics on one network, by default all of them; the weights are the same for all. */
 export function measureMetrics(
@@ -126,19 +57,17 @@ export function measureMetrics(
   seed: number,
   chosen: readonly string[] = metricNames,
 ): MetricResult[] {
-  return onNetwork(data, width, seed, (network, found, meanEigenvalue) => {
-    const kernels = tangentKernels(found);
+  return onNetwork(data, width, seed, ({ network, found, kernels, meanEigenvalue }) => {
     const examples = found.examples;
     return chosen.map((metric): MetricResult => {
       const own = { metric, width, seed };
       if (metric === 'truncatedTridiagonal') return { ...own, ...truncatedStep(network, data, kernels) };
       if (metric === 'gradient') return { ...own, ...gradientStep(network, data, kernels) };
-      const setting = metrics[metric];
-      const optimizer = setting.create(setting.damping * meanEigenvalue, examples);
+      const optimizer = metricOptimizer(metric, examples, meanEigenvalue);
       try {
         gather(optimizer, network, data);
         const measured = isotropy(preconditionedKernel(optimizer, found));
-        const learningRate = setting.learningRate?.(examples) ?? 1 / measured.alpha;
+        const learningRate = theoreticalLearningRate(metric, examples, width) ?? 1 / measured.alpha;
         optimizer.learningRate = learningRate;
         const [residual] = descend(optimizer, network, data, 1);
         return { ...own, ...measured, learningRate, residual };
@@ -157,8 +86,8 @@ export function measureEtaLaw(
   learningRate: number,
   steps: number,
 ): EtaLaw {
-  return onNetwork(data, width, seed, (network, _, meanEigenvalue) => {
-    const optimizer = metrics.exact.create(metrics.exact.damping * meanEigenvalue, data.inputs.shape[0]);
+  return onNetwork(data, width, seed, ({ network, meanEigenvalue }) => {
+    const optimizer = metricOptimizer('exact', data.inputs.shape[0], meanEigenvalue);
     optimizer.learningRate = learningRate;
     const residuals = descend(optimizer, network, data, steps);
     optimizer.dispose();
@@ -166,52 +95,9 @@ export function measureEtaLaw(
   });
 }
 
-function onNetwork<T>(
-  { inputs }: TrainingData,
-  width: number,
-  seed: number,
-  use: (network: WideNetwork, found: Jacobian, meanEigenvalue: number) => T,
-): T {
-  const hidden = Array.from({ length: hiddenLayers }, () => width);
-  const network = wideNetwork([inputs.shape[1], ...hidden, 1], seed);
-  try {
-    const found = jacobian(network.predict, inputs, network.kernels);
-    const meanEigenvalue = tangentKernels(found).reduce((sum, kernel) => sum + isotropy(kernel).alpha, 0);
-    return use(network, found, meanEigenvalue);
-  } finally {
-    network.dispose();
-  }
-}
-
-const lossOf = ({ predict }: WideNetwork, { inputs, targets }: TrainingData) =>
-  halfSquaredError(predict(inputs), targets);
-
 function gather(optimizer: NaturalGradientOptimizer, network: WideNetwork, data: TrainingData): void {
   const { value, grads } = optimizer.computeGradients(() => lossOf(network, data), network.kernels);
   tf.dispose([value, grads]);
-}
-
-/** What fraction of the residual is left after each of some steps; the weights are put back. */
-function descend(optimizer: tf.Optimizer, network: WideNetwork, data: TrainingData, steps: number): number[] {
-  return puttingBack(network, data, (fraction) =>
-    Array.from({ length: steps }, () => {
-      optimizer.minimize(() => lossOf(network, data), false, network.kernels);
-      return fraction();
-    }),
-  );
-}
-
-function puttingBack<T>(network: WideNetwork, data: TrainingData, use: (fraction: () => number) => T): T {
-  const weights = network.kernels.map((kernel) => kernel.clone());
-  const residual = () =>
-    tf.tidy(() => network.predict(data.inputs).sub(data.targets).dataSync<'float32'>().slice());
-  const before = residual();
-  try {
-    return use(() => contraction(before, residual()));
-  } finally {
-    network.kernels.forEach((kernel, i) => kernel.assign(weights[i]));
-    tf.dispose(weights);
-  }
 }
 
 /** The step that `truncatedTridiagonalStep` describes: J_l' v_l / N for every layer. */
@@ -248,11 +134,7 @@ function gradientStep(
   data: TrainingData,
   kernels: Kernel[],
 ): Omit<MetricResult, 'metric' | 'width' | 'seed'> {
-  const size = kernels[0].size;
-  const values = Float64Array.from({ length: size * size }, (_, at) =>
-    kernels.reduce((sum, kernel) => sum + kernel.values[at], 0),
-  );
-  const measured = isotropy({ values, size });
+  const measured = isotropy(totalKernel(kernels));
   const learningRate = 1 / measured.alpha;
   const [residual] = descend(tf.train.sgd(learningRate), network, data, 1);
   return { ...measured, learningRate, residual };

@@ -70,12 +70,13 @@ function createProgram(): Command {
     .addArgument(
       new Argument(
         '<experiment>',
-        'function-space: isotropy and one-step convergence of wide networks',
+        'function-space: isotropy, one-step convergence and losses of wide networks',
       ).choices(['function-space']),
     )
     .option('--width <list>', 'widths of the hidden layers, separated by commas', counts, [128, 256, 512])
     .option('--examples <count>', 'training examples', count, 32)
     .option('--seeds <count>', 'networks per width, over which results are averaged', count, 3)
+    .option('--steps <count>', 'steps of the comparison with gradient descent and Adam', count, 10)
     .addOption(
       new Option('--data <name>', 'drawn inputs, or zeros and ones of MNIST')
         .choices(['gaussian', 'mnist'])

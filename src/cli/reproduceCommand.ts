@@ -8,19 +8,14 @@ import { unitSphereData } from '../diagnostics/index';
 import { NatgradError } from '../errors';
 import { loadAddon } from '../linalg/loader';
 import { selectBackend, type BackendName } from './backend';
-import { lineChart, type Series } from './chart';
 import { loadDataset } from './dataset';
-import {
-  measureEtaLaw,
-  measureMetrics,
-  metricNames,
-  type EtaLaw,
-  type MetricResult,
-  type TrainingData,
-} from './functionSpace';
+import { measureEtaLaw, measureMetrics } from './functionSpace';
+import { functionSpaceCharts, functionSpaceTables, type Measurements } from './functionSpaceReport';
+import { measureLosses } from './lossCurves';
 import { htmlPage } from './page';
 import { formatTable } from './table';
 import { packageVersion } from './versions';
+import type { TrainingData } from './wideTraining';
 
 /** Options of `natgrad reproduce`, as commander delivers them. */
 export interface ReproduceFlags {
@@ -29,6 +24,8 @@ export interface ReproduceFlags {
   examples: number;
   /** How many networks per width. */
   seeds: number;
+  /** Of the comparison of losses. */
+  steps: number;
   data: 'gaussian' | 'mnist';
   tfBackend?: BackendName;
   report?: string;
@@ -58,25 +55,65 @@ export async function reproduceFunctionSpace(flags: ReproduceFlags): Promise<voi
     }
   };
   const widest = widths[widths.length - 1];
-  const results = widths.flatMap((width) =>
-    seeds.flatMap((seed) => onData(seed, (data) => measureMetrics(data, width, seed))),
-  );
-  const laws = etaLawRates.flatMap((rate) =>
-    seeds.map((seed) => onData(seed, (data) => measureEtaLaw(data, widest, seed, rate, etaLawSteps))),
-  );
+  const measurements: Measurements = {
+    metrics: widths.flatMap((width) =>
+      seeds.flatMap((seed) => onData(seed, (data) => measureMetrics(data, width, seed))),
+    ),
+    etaLaw: etaLawRates.flatMap((rate) =>
+      seeds.map((seed) => onData(seed, (data) => measureEtaLaw(data, widest, seed, rate, etaLawSteps))),
+    ),
+    losses: seeds.flatMap((seed) => onData(seed, (data) => measureLosses(data, widest, seed, flags.steps))),
+  };
+  const tables = functionSpaceTables(measurements);
   if (flags.json === true) {
     process.stdout.write(
-      `${JSON.stringify({ examples: flags.examples, data: flags.data, metrics: results, etaLaw: laws })}\n`,
+      `${JSON.stringify({ examples: flags.examples, data: flags.data, ...measurements })}\n`,
     );
   } else {
-    const text = tables(results, laws, widths).map(
-      ({ caption, rows }) => `${caption}\n\n${formatTable(rows)}\n`,
-    );
+    const text = tables.map(({ caption, rows }) => `${caption}\n\n${formatTable(rows)}\n`);
     process.stdout.write(`${text.join('\n')}\n`);
   }
   if (flags.report === undefined) return;
-  fs.writeFileSync(flags.report, report(results, laws, widths, flags, backend));
+  const page = htmlPage({
+    title: 'Natural gradients in function space',
+    charts: functionSpaceCharts(measurements),
+    tables,
+    note,
+    facts: facts(flags, backend),
+  });
+  fs.writeFileSync(flags.report, page);
   if (flags.json !== true) process.stdout.write(`report: ${flags.report}\n`);
+}
+
+const note =
+  'Metrics are those of the optimizers of this package, in float64 on gradients in float32, whose rounding and the damping that it needs ' +
+  'keep deviations above 1e-7. truncatedTridiagonal is no optimizer, and gradient is plain gradient descent. Every step takes all examples.';
+
+/** Labels and values of what the measurements are of, and of the machine and versions. */
+function facts(flags: ReproduceFlags, backend: string): [string, string][] {
+  const loaded = loadAddon();
+  return [
+    ['Command', ['natgrad', ...process.argv.slice(2)].join(' ')],
+    ['Source', 'R. Karakida and K. Osawa, NeurIPS 2020'],
+    ['Network', 'three layers in NTK parametrisation, ReLU, one output; half squared error'],
+    [
+      'Data',
+      flags.data === 'mnist'
+        ? `${flags.examples} zeros and ones of MNIST`
+        : `${flags.examples} normal inputs of size ${gaussianSize} and norm 1`,
+    ],
+    ['Networks', `means over ${flags.seeds} per width`],
+    ['Backend', backend],
+    ['Linear algebra', loaded.addon === undefined ? 'reference (no addon)' : loaded.addon.info().blas],
+    [
+      'Versions',
+      ['natgrad', '@tensorflow/tfjs']
+        .map((name) => `${name} ${packageVersion(name) ?? 'unknown'}`)
+        .join(', '),
+    ],
+    ['Machine', `${os.cpus()[0]?.model ?? 'unknown processor'}, ${os.availableParallelism()} processors`],
+    ['Date', new Date().toISOString().slice(0, 10)],
+  ];
 }
 
 /** The first zeros and ones of MNIST as the paper takes them: standardised over all pixels, then each image of norm 1; targets +-0.5. */
@@ -104,134 +141,5 @@ function zerosAndOnes(examples: number): TrainingData {
       inputs: standard.div<tf.Tensor2D>(standard.norm('euclidean', 1, true)),
       targets: tf.tensor2d(targets),
     };
-  });
-}
-
-const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-function averaged(
-  results: MetricResult[],
-  metric: string,
-  width: number,
-  value: 'alpha' | 'deviation' | 'learningRate' | 'residual',
-): number {
-  return mean(
-    results
-      .filter((result) => result.metric === metric && result.width === width)
-      .map((result) => result[value]),
-  );
-}
-
-function tables(
-  results: MetricResult[],
-  laws: EtaLaw[],
-  widths: number[],
-): { caption: string; rows: string[][] }[] {
-  const widest = widths[widths.length - 1];
-  const columns = widths.map((width) => `M = ${width}`);
-  const perMetric = (value: 'deviation' | 'residual', show: (value: number) => string) =>
-    metricNames.map((metric) => [
-      metric,
-      averaged(results, metric, widest, value === 'deviation' ? 'alpha' : 'learningRate').toPrecision(4),
-      ...widths.map((width) => show(averaged(results, metric, width, value))),
-    ]);
-  const times = Array.from({ length: etaLawSteps }, (_, t) => t + 1);
-  return [
-    {
-      caption: `Deviation from isotropy in function space, |K - alpha I| / |alpha I| (alpha at M = ${widest})`,
-      rows: [['metric', 'alpha', ...columns], ...perMetric('deviation', (value) => value.toExponential(1))],
-    },
-    {
-      caption: `What is left of the residual after one step, |f_1 - y| / |f_0 - y| (learning rate at M = ${widest})`,
-      rows: [['metric', 'learning rate', ...columns], ...perMetric('residual', (value) => value.toFixed(3))],
-    },
-    {
-      caption: `Residual after t steps with the exact Fisher matrix at M = ${widest}, beside (1 - learning rate)^t`,
-      rows: [
-        ['learning rate', '', ...times.map((t) => `t = ${t}`)],
-        ...etaLawRates.flatMap((rate) => [
-          [String(rate), 'measured', ...etaLawMean(laws, rate).map((value) => value.toFixed(4))],
-          ['', 'theory', ...times.map((t) => ((1 - rate) ** t).toFixed(4))],
-        ]),
-      ],
-    },
-  ];
-}
-
-function etaLawMean(laws: EtaLaw[], rate: number): number[] {
-  const runs = laws.filter(({ learningRate }) => learningRate === rate);
-  return Array.from({ length: etaLawSteps }, (_, t) => mean(runs.map(({ residuals }) => residuals[t])));
-}
-
-function report(
-  results: MetricResult[],
-  laws: EtaLaw[],
-  widths: number[],
-  flags: ReproduceFlags,
-  backend: string,
-): string {
-  const byWidth = (value: 'deviation' | 'residual'): Series[] =>
-    metricNames.map((metric) => ({
-      name: metric,
-      x: widths,
-      y: widths.map((width) => averaged(results, metric, width, value)),
-    }));
-  const times = Array.from({ length: etaLawSteps + 1 }, (_, t) => t);
-  const law = etaLawRates.flatMap((rate): Series[] => [
-    { name: `measured, ${rate}`, x: times, y: [1, ...etaLawMean(laws, rate)] },
-    { name: `(1 - ${rate})^t`, x: times, y: times.map((t) => (1 - rate) ** t) },
-  ]);
-  const common = { xLabel: 'width M of the hidden layers', logY: true, dots: true };
-  const loaded = loadAddon();
-  return htmlPage({
-    title: 'Natural gradients in function space',
-    charts: [
-      lineChart({
-        title: 'Deviation from isotropy',
-        yLabel: '|K - alpha I| / |alpha I|',
-        series: byWidth('deviation'),
-        ...common,
-      }),
-      lineChart({
-        title: 'One step',
-        yLabel: '|f_1 - y| / |f_0 - y|',
-        series: byWidth('residual'),
-        ...common,
-      }),
-      lineChart({
-        title: 'Steps with the exact Fisher matrix',
-        xLabel: 'steps',
-        yLabel: '|f_t - y| / |f_0 - y|',
-        series: law,
-        logY: true,
-        dots: true,
-      }),
-    ],
-    tables: tables(results, laws, widths),
-    note:
-      'Metrics are those of the optimizers of this package, in float64 on gradients in float32, whose rounding and the damping that it needs ' +
-      'keep deviations above 1e-7. truncatedTridiagonal is no optimizer, and gradient is plain gradient descent.',
-    facts: [
-      ['Command', ['natgrad', ...process.argv.slice(2)].join(' ')],
-      ['Source', 'R. Karakida and K. Osawa, NeurIPS 2020'],
-      ['Network', 'three layers in NTK parametrisation, ReLU, one output; half squared error'],
-      [
-        'Data',
-        flags.data === 'mnist'
-          ? `${flags.examples} zeros and ones of MNIST`
-          : `${flags.examples} normal inputs of size ${gaussianSize} and norm 1`,
-      ],
-      ['Networks', `means over ${flags.seeds} per width`],
-      ['Backend', backend],
-      ['Linear algebra', loaded.addon === undefined ? 'reference (no addon)' : loaded.addon.info().blas],
-      [
-        'Versions',
-        ['natgrad', '@tensorflow/tfjs']
-          .map((name) => `${name} ${packageVersion(name) ?? 'unknown'}`)
-          .join(', '),
-      ],
-      ['Machine', `${os.cpus()[0]?.model ?? 'unknown processor'}, ${os.availableParallelism()} processors`],
-      ['Date', new Date().toISOString().slice(0, 10)],
-    ],
   });
 }

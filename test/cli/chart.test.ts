@@ -102,6 +102,23 @@ describe('a line chart', () => {
     expect(new Set(colours).size).toBe(2);
   });
 
+  it('gives a long legend more rows and makes room for them', () => {
+    const names = ['exact', 'blockDiagonal', 'blockTridiagonal', 'unitWise', 'diagonalFisher', 'gradient'];
+    const svg = chart({ series: names.map((name) => ({ name, x: [0, 1], y: [1, 2] })) });
+    const marks = [...svg.matchAll(/<rect x="([\d.]+)" y="(\d+)"/g)].map(([, x, y]) => [
+      Number(x),
+      Number(y),
+    ]);
+    expect(marks).toHaveLength(names.length);
+    // The widest character of the font takes less than 7.6 of its 12 units.
+    marks.forEach(([x], i) => expect(x + 20 + 7.6 * names[i].length).toBeLessThanOrEqual(560));
+    const rows = new Set(marks.map(([, y]) => y)).size;
+    expect(rows).toBe(2);
+    expect(svg).toContain('viewBox="0 0 560 358"');
+    expect(svg).toContain('<g transform="translate(0 18)">');
+    expect(chart()).toContain('viewBox="0 0 560 340"');
+  });
+
   it('escapes text', () => {
     expect(escapeMarkup('a < b & "c" > d')).toBe('a &lt; b &amp; &quot;c&quot; &gt; d');
     expect(chart({ title: '<script>' })).not.toContain('<script>');

@@ -1,27 +1,46 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { EtaLaw, MetricResult } from '../../src/cli/functionSpace';
+import type { Measurements } from '../../src/cli/functionSpaceReport';
 import { lastJson, natgrad, withFolder } from './helpers';
 
-const small = ['reproduce', 'function-space', '--width', '48,24', '--examples', '8', '--seeds', '1'];
+const small = [
+  'reproduce',
+  'function-space',
+  '--width',
+  '48,24',
+  '--examples',
+  '8',
+  '--seeds',
+  '1',
+  '--steps',
+  '6',
+];
 
 jest.setTimeout(120_000);
 
 describe('natgrad reproduce function-space', () => {
-  it('prints tables of isotropy, of one step and of the law of learning rates, and writes a report', () => {
+  it('prints tables of isotropy, of one step, of the law of learning rates and of losses, and writes a report', () => {
     withFolder((folder) => {
       const file = join(folder, 'report.html');
       const { status, stdout, stderr } = natgrad([...small, '--report', file]);
       expect([status, stderr]).toEqual([0, '']);
       expect(stdout).toMatch(/metric +alpha +M = 24 +M = 48/);
-      for (const metric of ['exact', 'blockTridiagonal', 'unitWise', 'truncatedTridiagonal', 'gradient']) {
-        expect(stdout.match(new RegExp(`^${metric} `, 'gm'))).toHaveLength(2);
+      for (const [metric, tables] of [
+        ['exact', 3],
+        ['blockTridiagonal', 3],
+        ['unitWise', 3],
+        ['gradient', 3],
+        ['truncatedTridiagonal', 2],
+        ['adam', 1],
+      ] as const) {
+        expect(stdout.match(new RegExp(`^${metric} `, 'gm'))).toHaveLength(tables);
       }
+      expect(stdout).toMatch(/optimizer +learning rate +t = 0 +t = 1 +t = 2 +t = 3 +t = 5 +t = 6$/m);
       expect(stdout).toMatch(/theory +0.7500 +0.5625/);
       const html = readFileSync(file, 'utf8');
-      expect(html.match(/<svg/g)).toHaveLength(3);
-      expect(html.match(/<table/g)).toHaveLength(3);
+      expect(html.match(/<svg/g)).toHaveLength(4);
+      expect(html.match(/<table/g)).toHaveLength(4);
       expect(html).not.toMatch(/(src|href)=/);
     });
   });
@@ -29,7 +48,7 @@ describe('natgrad reproduce function-space', () => {
   it('prints every measurement as JSON, of zeros and ones of MNIST too', () => {
     const outcome = natgrad([...small, '--data', 'mnist', '--json']);
     expect(outcome.stderr).toBe('');
-    const { metrics, etaLaw } = lastJson<{ metrics: MetricResult[]; etaLaw: EtaLaw[] }>(outcome);
+    const { metrics, etaLaw, losses } = lastJson<Measurements>(outcome);
     expect(metrics).toHaveLength(2 * 8);
     expect(etaLaw.map(({ width, residuals }) => [width, residuals.length])).toEqual([
       [48, 5],
@@ -39,6 +58,13 @@ describe('natgrad reproduce function-space', () => {
     const exact = metrics.find(({ metric, width }) => metric === 'exact' && width === 48)!;
     expect(exact.alpha).toBeCloseTo(1, 3);
     expect(exact.deviation).toBeLessThan(1e-3);
+    expect(losses.map(({ optimizer, width, losses: curve }) => [optimizer, width, curve.length])).toEqual(
+      ['exact', 'blockDiagonal', 'blockTridiagonal', 'kfac', 'unitWise', 'gradient', 'adam'].map((name) => [
+        name,
+        48,
+        7,
+      ]),
+    );
   });
 
   it.each([

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 
 import { exactNaturalGradient, unitWise } from '../../src';
 import { measureEtaLaw, measureMetrics } from '../../src/cli/functionSpace';
+import { learningRateGrids, measureLosses } from '../../src/cli/lossCurves';
 import {
   functionSpaceKernel,
   halfSquaredError,
@@ -97,6 +98,36 @@ describe('wide networks', () => {
     expect(difference([moved], [expected])).toBeLessThan(0.15);
     network.dispose();
     tf.dispose([all.inputs, all.targets, inputs, targets]);
+  });
+
+  it('trains in a few steps with isotropic metrics, and not with gradient descent and Adam', () => {
+    const data = unitSphereData(16, 64, 1);
+    const curves = measureLosses(data, 256, 1, 4);
+    const metrics = measureMetrics(data, 256, 1, ['exact', 'kfac', 'unitWise']);
+    tf.dispose([data.inputs, data.targets]);
+    const [natural, others] = [curves.slice(0, -2), curves.slice(-2)];
+    expect(natural.map(({ optimizer }) => optimizer)).toEqual([
+      'exact',
+      'blockDiagonal',
+      'blockTridiagonal',
+      'kfac',
+      'unitWise',
+    ]);
+    expect(others.map(({ optimizer }) => optimizer)).toEqual(['gradient', 'adam']);
+    // Every curve starts from the same loss. A half squared error falls as the square of the residual.
+    for (const { losses } of curves) expect(losses[0]).toBe(curves[0].losses[0]);
+    for (const { metric, residual, learningRate } of metrics) {
+      const curve = curves.find(({ optimizer }) => optimizer === metric)!;
+      expect(curve.learningRate).toBe(learningRate);
+      expect(curve.losses[1] / curve.losses[0]).toBeCloseTo(residual ** 2, 6);
+    }
+    // What is left of a residual in a step is of order 1 / sqrt(width), and does not depend on the data; without a metric it does.
+    for (const { losses } of natural) expect(losses[4] / losses[0]).toBeLessThan(1e-4);
+    for (const { losses } of others) {
+      expect(losses[4]).toBeLessThan(losses[0]);
+      expect(losses[4] / losses[0]).toBeGreaterThan(0.01);
+    }
+    expect(learningRateGrids.adam).toContain(others[1].learningRate);
   });
 
   it('converges as (1 - learning rate)^t', () => {
