@@ -1,4 +1,4 @@
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys } from '../errors';
 import { eigh } from '../linalg/eigh';
 import type { FloatArray } from '../linalg/jobs';
 import type { BlockView } from '../optimizer/curvatureView';
@@ -36,12 +36,12 @@ export interface BlockSpectrumOptions {
  * Every other block is made dense.
  *
  * @param block one of `optimizer.curvature().blocks`
- * @throws NatgradError ERR_NATGRAD_NO_MEMORY if the block would have to be made dense and is larger than `largestDense`
+ * @throws NatgradError ERR_NATGRAD_NO_MEMORY if the block would have to be made dense and is larger than `largestDense`; ERR_NATGRAD_ARGUMENT
+ *   for an unknown option
  */
-export function blockSpectrum(
-  block: BlockView,
-  { damping = 0, largestDense = 4096 }: BlockSpectrumOptions = {},
-): BlockSpectrum {
+export function blockSpectrum(block: BlockView, options: BlockSpectrumOptions = {}): BlockSpectrum {
+  requireKeys(options, ['damping', 'largestDense'], 'options');
+  const { damping = 0, largestDense = 4096 } = options;
   const size = block.sizes.reduce((sum, length) => sum + length, 0);
   const { structure } = block.summary();
   const { A, G } = block.state();

@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys } from '../errors';
 import { backwardVectors, type HeadValues } from '../fisher/estimator';
 import { headValues, likelihoodHeads, type LikelihoodHead } from '../fisher/heads';
 import { fisherSettings, type FisherOption } from '../fisher/options';
@@ -39,9 +39,10 @@ export class ExactFisher {
 
   /**
    * @param loss a scalar of which the predictive distribution is recognised, or named by `fisher`
-   * @throws NatgradError ERR_NATGRAD_LIKELIHOOD if it is not
+   * @throws NatgradError ERR_NATGRAD_LIKELIHOOD if it is not, ERR_NATGRAD_ARGUMENT for an unknown option
    */
-  constructor(loss: () => tf.Scalar, { fisher, variables }: FisherOfOptions = {}) {
+  constructor(loss: () => tf.Scalar, options: FisherOfOptions = {}) {
+    const { fisher, variables } = requireFisherOf(options);
     const found = withTape(loss, variables, (recording) => {
       const heads = headsOf(recording, fisher);
       const trained = recording.layers.flatMap((layer) => layer.variables);
@@ -161,8 +162,9 @@ export class ExactFisher {
 export function measuredDivergence(
   loss: () => tf.Scalar,
   step: NamedVectors,
-  { fisher, variables }: FisherOfOptions = {},
+  options: FisherOfOptions = {},
 ): number {
+  const { fisher, variables } = requireFisherOf(options);
   const look = (): { values: HeadValues[]; examples: number; moved: tf.Variable[] } =>
     withoutSideEffects(() =>
       withTape(loss, variables, (recording) => ({
@@ -187,6 +189,11 @@ export function measuredDivergence(
   } finally {
     move((original) => original);
   }
+}
+
+function requireFisherOf(options: FisherOfOptions): FisherOfOptions {
+  requireKeys(options, ['fisher', 'variables'], 'options');
+  return options;
 }
 
 function requireLength(vector: FloatArray, size: number, name: string): void {

@@ -1,9 +1,8 @@
 import type * as tf from '@tensorflow/tfjs';
 
-import { GaussNewton } from '../fisher/gaussNewton';
-import { host } from '../host/currentHost';
-import { withTape } from '../tape/record';
-import { headsOf, type FisherOfOptions } from './exactFisher';
+import { requireKeys } from '../errors';
+import type { FisherOfOptions } from './exactFisher';
+import { withFisherProducts } from './fisherProducts';
 import { lanczos, type LanczosOptions, type RitzValues } from './lanczos';
 
 /**
@@ -11,27 +10,24 @@ import { lanczos, type LanczosOptions, type RitzValues } from './lanczos';
  * Products are in float32, so that eigenvalues below 1e-6 of the largest are noise.
  *
  * @throws NatgradError ERR_NATGRAD_LIKELIHOOD if no predictive distribution is recognised in the loss; ERR_NATGRAD_BACKEND if it uses an
- *   operation without a forward derivative
+ *   operation without a forward derivative; ERR_NATGRAD_ARGUMENT for an unknown option
  */
 export function fisherSpectrum(
   loss: () => tf.Scalar,
-  { fisher, variables, ...options }: FisherOfOptions & LanczosOptions = {},
+  options: FisherOfOptions & LanczosOptions = {},
 ): RitzValues {
-  return withTape(loss, variables, (recording) => {
-    const trained = recording.layers.flatMap((layer) => layer.variables);
-    const matrix = new GaussNewton(recording, headsOf(recording, fisher), trained, host());
-    const size = trained.reduce((sum, variable) => sum + variable.size, 0);
+  requireKeys(options, ['fisher', 'variables', 'steps', 'seed'], 'options');
+  const { fisher, variables, ...drawn } = options;
+  return withFisherProducts(loss, { fisher, variables }, ({ matrix, size, split }) => {
     const multiply = (vector: Float64Array): Float64Array => {
-      let begin = 0;
-      const pieces = trained.map((variable) => vector.slice(begin, (begin += variable.size)));
       const product = new Float64Array(size);
       let at = 0;
-      for (const piece of matrix.multiply(pieces)) {
+      for (const piece of matrix.multiply(split(vector))) {
         product.set(piece, at);
         at += piece.length;
       }
       return product;
     };
-    return lanczos(multiply, size, options);
+    return lanczos(multiply, size, drawn);
   });
 }

@@ -7,6 +7,7 @@ export { blockSpectrum, type BlockSpectrum, type BlockSpectrumOptions } from './
 export { directionCosine, estimatorError, type BlockError } from './estimatorError';
 export { ExactFisher, measuredDivergence, type FisherOfOptions } from './exactFisher';
 export { fisherSpectrum } from './fisherSpectrum';
+export { fisherTrace } from './fisherTrace';
 export {
   contraction,
   functionSpaceKernel,
@@ -20,6 +21,7 @@ export {
   type Kernel,
   type Metric,
 } from './functionSpace';
+export { hutchinson, type HutchinsonOptions, type TraceEstimate } from './hutchinson';
 export { jacobian, withOutputs, type BackwardWalk, type Jacobian, type Network } from './jacobian';
 export { lanczos, type LanczosOptions, type RitzValues } from './lanczos';
 export { truncatedTridiagonalKernel } from './truncatedKernel';

@@ -1,4 +1,4 @@
-import { NatgradError } from '../errors';
+import { NatgradError, requireKeys } from '../errors';
 import { randomStream } from '../fisher/random';
 import { eigh } from '../linalg/eigh';
 import { dot } from './vectors';
@@ -33,13 +33,15 @@ const rounding = 1e-10;
  * orthogonal to all earlier ones twice, so that no eigenvalue comes out twice by rounding.
  *
  * @param multiply M v, of `size` elements; it may return one array again and again
- * @throws NatgradError ERR_NATGRAD_ARGUMENT for sizes or steps that are no positive integers; ERR_NATGRAD_NOT_FINITE if a product is not finite
+ * @throws NatgradError ERR_NATGRAD_ARGUMENT for sizes or steps that are no positive integers and for an unknown option; ERR_NATGRAD_NOT_FINITE if a product is not finite
  */
 export function lanczos(
   multiply: (vector: Float64Array) => ArrayLike<number>,
   size: number,
-  { steps = 50, seed = 0 }: LanczosOptions = {},
+  options: LanczosOptions = {},
 ): RitzValues {
+  requireKeys(options, ['steps', 'seed'], 'options');
+  const { steps = 50, seed = 0 } = options;
   for (const [name, value] of Object.entries({ size, steps })) {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new NatgradError('ERR_NATGRAD_ARGUMENT', `${name} is ${value}; give a positive integer.`);

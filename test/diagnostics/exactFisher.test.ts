@@ -8,6 +8,7 @@ import {
   estimatorError,
   ExactFisher,
   fisherSpectrum,
+  fisherTrace,
   measuredDivergence,
   type NamedVectors,
 } from '../../src/diagnostics';
@@ -212,6 +213,28 @@ describe('the exact Fisher matrix of a batch', () => {
     expect(weights.reduce((a, b) => a + b)).toBeCloseTo(1, 10);
   });
 
+  it('has its trace from random signs, forward walks alone', () => {
+    const { fisher, gradient } = parts();
+    const rows = fromRows(fisher, gradient.length);
+    const truth = rows.reduce((sum, row, i) => sum + row[i], 0);
+    // Var v'F v = 2 sum of F_ij^2 over i != j.
+    const variance = rows.reduce(
+      (sum, row, i) => sum + 2 * row.reduce((part, value, j) => part + (i === j ? 0 : value ** 2), 0),
+      0,
+    );
+    const samples = 400;
+    const { trace, standardError } = fisherTrace(loss, { variables: variables(), samples });
+    expect(Math.abs(standardError / Math.sqrt(variance / samples) - 1)).toBeLessThan(0.2);
+    expect(standardError / truth).toBeLessThan(0.1);
+    expect(Math.abs(trace - truth)).toBeLessThan(3 * standardError);
+    // Of some variables: the part of F that is theirs.
+    const [{ size }, ...others] = variables();
+    const part = rows.slice(size).reduce((sum, row, i) => sum + row[size + i], 0);
+    const found = fisherTrace(loss, { variables: others, samples, seed: 1 });
+    expect(Math.abs(found.trace - part)).toBeLessThan(3 * found.standardError);
+    expect(Math.abs(found.trace - truth)).toBeGreaterThan(3 * found.standardError);
+  });
+
   it('says what blocks are like: by Kronecker algebra what the dense matrix says', () => {
     for (const create of [kfac, blockDiagonal]) {
       for (const block of gathered(create({ ...exactly, damping: 0.01 })).curvature().blocks) {
@@ -242,6 +265,11 @@ describe('the exact Fisher matrix of a batch', () => {
   it('refuses what has no distribution, or no damping', () => {
     const sum = () => (model.apply(x) as tf.Tensor).sum<tf.Scalar>();
     expect(() => new ExactFisher(sum)).toThrow(/No predictive distribution/);
+    expect(() => fisherSpectrum(loss, { iterations: 3 } as object)).toThrow(
+      /options.iterations is not an option; use fisher, variables, steps, seed/,
+    );
+    expect(() => fisherTrace(loss, { steps: 3 } as object)).toThrow(/options.steps is not an option/);
+    expect(() => new ExactFisher(loss, { variable: [] } as object)).toThrow(/options.variable is not an/);
     expect(() => exact().naturalGradient(named(parts().gradient), 0)).toThrow(/damping is 0/);
     expect(() => cosine({ w: new Float32Array(2) }, { w: new Float32Array(3) })).toThrow(/2 and 3 elements/);
   });
@@ -251,6 +279,7 @@ describe('the exact Fisher matrix of a batch', () => {
     exact();
     measuredDivergence(loss, named(parts().gradient));
     fisherSpectrum(loss, { steps: 3 });
+    fisherTrace(loss, { samples: 3 });
     expect(tf.memory().numTensors).toBe(before);
   });
 });
