@@ -32,7 +32,11 @@ function withTrainingOptions(command: Command): Command {
     )
     .option('--no-accelerate', "keep tfjs's own kernels on wasm and cpu")
     .option('--train-examples <count>', 'only so many of the training examples', count)
-    .option('--target <percent>', 'test accuracy that the table gives epochs and seconds to', share, 0.976)
+    .addOption(
+      new Option('--target <percent>', 'test accuracy that the table gives epochs and seconds to')
+        .argParser(share)
+        .default(0.976, '97.6'),
+    )
     .option('--report <file>', 'write an HTML report with the curves')
     .option('--json', 'print the results as JSON instead of the table')
     .option('--quiet', 'print neither progress nor table');

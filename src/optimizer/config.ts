@@ -207,7 +207,7 @@ export function requireConfiguration(config: unknown): void {
   if (typeof config === 'object' && config !== null && !Array.isArray(config)) return;
   throw new NatgradError(
     'ERR_NATGRAD_TYPE',
-    `The configuration is ${shown(config)}; give an object, e.g. {learningRate: 0.02, damping: 0.1}.`,
+    `The configuration is ${shown(config)}; give an object, e.g. {learningRate: 0.03, damping: 0.05}.`,
   );
 }
 

@@ -2,7 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { runInNewContext } from 'node:vm';
 
+import { DEFAULTS } from '../../src/optimizer/config';
 import * as presets from '../../src/optimizer/presets/index';
 
 const root = join(__dirname, '..', '..');
@@ -76,6 +78,16 @@ describe('the pages', () => {
     const page = text('docs/reading-summary-and-stats.md');
     expect(page).toContain(`  ${field}: `);
     expect(page).toMatch(new RegExp(`^\\| \`${field}\` +\\|.*\\S.*\\|$`, 'm'));
+  });
+
+  it.each(Object.entries(DEFAULTS))('say what the option %s is, and its default', (option, value) => {
+    const row = text('docs/options.md').match(
+      new RegExp(`^\\|.*\`${option}\`.*?\\|([^|]*)\\|.*\\S.*\\|$`, 'm'),
+    );
+    expect(row).not.toBeNull();
+    const shown = row![1].trim().replace(/^`|`$/g, '');
+    if (option === 'memoryLimit') expect([shown, value]).toEqual(['2 GiB', 2 ** 31]);
+    else expect(runInNewContext(`JSON.stringify(${shown})`)).toBe(JSON.stringify(value));
   });
 
   it.each(Object.keys(presets))('describe %s, and list it twice', (name) => {
