@@ -31,7 +31,9 @@ void fewRowsTile(int64_t depth, const T* a, int64_t lda, const T* panel, int64_t
     }
   }
   const V scale = broadcast(alpha), keep = broadcast(beta);
+#pragma GCC unroll 8
   for (int64_t r = 0; r < rows; ++r) {
+#pragma GCC unroll 3
     for (int64_t v = 0; v < gramVectors; ++v) {
       const int64_t left = columns - v * width<T>;
       if (left <= 0) break;

@@ -56,6 +56,11 @@ template <class T, int64_t vectors>
 void gramTile(int64_t depth, const T* narrow, const T* wide, int64_t row, int64_t rows, int64_t column, T alpha, T beta,
               T* c, int64_t ldc) {
   using V = LanesOf<T>;
+  // C comes from farther away than X; it is on its way while the sums are made.
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* const from = c + (row + r) * ldc + column;
+    for (int64_t v = 0; v <= vectors; ++v) __builtin_prefetch(from + (v < vectors ? v * width<T> : vectors * width<T> - 1), 1);
+  }
   V sum[gramRows][vectors];
   for (int64_t r = 0; r < gramRows; ++r) {
     for (int64_t v = 0; v < vectors; ++v) sum[r][v] = V{};
@@ -72,6 +77,18 @@ void gramTile(int64_t depth, const T* narrow, const T* wide, int64_t row, int64_
     }
   }
   const V a = broadcast(alpha), b = broadcast(beta);
+  if (rows == gramRows && column + vectors * width<T> <= row + 1 && beta != T(0)) {
+    // A whole tile below the diagonal, the usual case: the sums go to C from the registers that they are in.
+#pragma GCC unroll 8
+    for (int64_t r = 0; r < gramRows; ++r) {
+      T* const to = c + (row + r) * ldc + column;
+#pragma GCC unroll 3
+      for (int64_t v = 0; v < vectors; ++v) {
+        store(to + v * width<T>, mulAdd(b, load(to + v * width<T>), a * sum[r][v]));
+      }
+    }
+    return;
+  }
   for (int64_t r = 0; r < rows; ++r) {
     T* to = c + (row + r) * ldc + column;
     for (int64_t v = 0; v < vectors; ++v) {
