@@ -1,11 +1,11 @@
 // What must not matter: neighbours, grouping, threads, the instruction set's unused lanes, memory.
 #include <atomic>
 #include <cstddef>
-#include <cstdlib>
 #include <new>
 #include <string>
 #include <thread>
 
+#include "alignedMemory.h"
 #include "check.h"
 #include "core/buffer.h"
 #include "cpu/simd/kernels.h"
@@ -21,7 +21,7 @@ std::atomic<int64_t> refuseAbove{INT64_MAX};
 
 void* allocate(size_t size, size_t alignment) {
   if (static_cast<int64_t>(size) > refuseAbove) throw std::bad_alloc();
-  void* p = std::aligned_alloc(alignment, (std::max<size_t>(size, 1) + alignment - 1) / alignment * alignment);
+  void* p = allocateAligned(alignment, (std::max<size_t>(size, 1) + alignment - 1) / alignment * alignment);
   if (p == nullptr) throw std::bad_alloc();
   ++liveAllocations;
   return p;
@@ -30,7 +30,7 @@ void* allocate(size_t size, size_t alignment) {
 void release(void* p) {
   if (p == nullptr) return;
   --liveAllocations;
-  std::free(p);
+  freeAligned(p);
 }
 
 }  // namespace

@@ -42,9 +42,8 @@ function compile({ architecture, triple }, { fc }, folder) {
     `RANLIB=${triple}-ranlib`,
     `LAPACKLIB=${archive}`,
   ];
-  // One after the other, because both write the archive.
-  for (const precision of ['single', 'double'])
-    run('nice', ['make', '-C', 'SRC', '-j2', precision, ...settings], { cwd: source });
+  // One file at a time: its Makefile does not say which files need Fortran's modules and the archive at the same time.
+  run('nice', ['make', '-C', 'SRC', '-j1', 'single', 'double', ...settings], { cwd: source });
   return archive;
 }
 
