@@ -21,7 +21,10 @@ export interface RationalRows extends Rows {
 }
 
 /** What one use of a layer was applied to: input rows or patches, or embedding indices. */
-export type Activation = RowsOrPatches | RationalRows | { indices: Int32Array };
+export type Activation = (RowsOrPatches | RationalRows | { indices: Int32Array }) & {
+  /** What each row counts in a mean over the rows, as its share of the loss: 0 where it is masked. Undefined where all count alike. */
+  weights?: Float32Array;
+};
 
 /** Gradients g at the output of one use. */
 export interface OutputGradients extends Rows {
@@ -75,6 +78,8 @@ export interface BackwardPass {
 export interface Statistics {
   /** Terms of the mean loss: the examples N of the batch, times the positions that have a prediction of their own. */
   examples: number;
+  /** How many terms of equal weight would tell as much, where they do not count alike: those that a mask leaves. Default: `examples`. */
+  effectiveExamples?: number;
   /** One entry per use of the layer (several for shared weights and recurrent layers). */
   activations?: Activation[];
   /** The values of the layer's variables. */

@@ -12,6 +12,7 @@ import { backwardVectors, type Estimator } from '../fisher/estimator';
 import { headValues, likelihoodHeads, type LikelihoodHead } from '../fisher/heads';
 import { fisherSettings, type FisherSettings } from '../fisher/options';
 import { randomStream } from '../fisher/random';
+import { areAllMasked, empiricalScale, type OutputWeights } from '../fisher/rowWeights';
 import type { Host } from '../host/host';
 import type { FloatArray } from '../linalg/jobs';
 import { valueAt } from '../step/schedule';
@@ -35,6 +36,13 @@ interface Gathered {
   weight: number;
   gradientScale: number;
   gradientOf: (target: tf.Tensor) => tf.Tensor | null | undefined;
+}
+
+/** What the statistics of a batch are means over. */
+interface Terms {
+  /** How many the loss averages over. */
+  examples: number;
+  outputs: OutputWeights;
 }
 
 export class CurvatureEstimation {
@@ -105,6 +113,7 @@ export class CurvatureEstimation {
     let blocks: LayerBlock[] = [];
     let wanted: tf.Tensor[] = [];
     let empirical = false;
+    let terms: Terms = { examples: 0, outputs: [] };
     return {
       onForward: (recording) => {
         if (recording.examples === 0) {
@@ -118,23 +127,28 @@ export class CurvatureEstimation {
           this.skip(step, 'the loss is not finite');
           return [];
         }
+        terms = { examples: recording.examples, outputs: this.outputWeights(recording, host) };
+        if (areAllMasked(terms.outputs)) {
+          this.skip(step, 'every row of its outputs has the weight 0');
+          return [];
+        }
         const targets = blocks.flatMap(gradientTargets);
         const ofRows = this.beginRows(step, blocks, host);
         if (targets.length === 0) {
           // What the blocks want to know is known from the forward pass: no backward pass, and no distribution to start one from.
-          this.take(step, lambda, recording.examples, blocks, () => undefined, host);
+          this.take(step, lambda, terms, blocks, () => undefined, host);
           return (wanted = ofRows);
         }
         const heads = this.heads(recording);
         empirical = heads === null;
-        if (heads !== null) this.estimate(step, lambda, recording, blocks, heads, host);
+        if (heads !== null) this.estimate(step, lambda, recording, terms, blocks, heads, host);
         return (wanted = empirical ? [...new Set([...targets, ...ofRows])] : ofRows);
       },
-      onBackward: (recording, gradients) => {
+      onBackward: (_, gradients) => {
         if (wanted.length === 0) return;
         const byTensor = new Map(wanted.map(({ id }, i) => [id, gradients[i]]));
         const gradientOf = ({ id }: tf.Tensor) => byTensor.get(id);
-        if (empirical) this.take(step, lambda, recording.examples, blocks, gradientOf, host);
+        if (empirical) this.take(step, lambda, terms, blocks, gradientOf, host);
         host.lend(() => this.rowGradients.keep(blocks, gradientOf, host));
       },
     };
@@ -206,6 +220,13 @@ export class CurvatureEstimation {
     this.placement.choose();
   }
 
+  /** What the rows of each output count, where an `observe` of the loss has said it of any. */
+  private outputWeights({ heads }: Recording, host: Host): OutputWeights {
+    if (this.settings.isOutput || heads.every(({ weights }) => weights === undefined)) return [];
+    // Copies, for they are wanted after the backward pass, too.
+    return heads.map(({ weights }) => weights && host.read(weights).slice());
+  }
+
   /** The predictive distributions to send vectors back from; null for the empirical Fisher matrix. */
   private heads(recording: Recording): LikelihoodHead[] | null {
     if (this.estimator === 'empirical') return null;
@@ -231,6 +252,7 @@ export class CurvatureEstimation {
     step: number,
     lambda: number,
     recording: Recording,
+    terms: Terms,
     blocks: LayerBlock[],
     heads: LikelihoodHead[],
     host: Host,
@@ -258,26 +280,27 @@ export class CurvatureEstimation {
       const gradients = recording.backward(seeds, targets);
       gathered.push({ weight, gradientScale: 1, gradientOf: (target) => gradients.get(target.id) });
     }
-    this.update(step, lambda, recording.examples, blocks, gathered, host);
+    this.update(step, lambda, terms, blocks, gathered, host);
   }
 
   /** Empirical estimate, from the gradients that the training step has computed anyway. */
   private take(
     step: number,
     lambda: number,
-    examples: number,
+    terms: Terms,
     blocks: LayerBlock[],
     gradientOf: Gathered['gradientOf'],
     host: Host,
   ): void {
-    this.update(step, lambda, examples, blocks, [{ weight: 1, gradientScale: examples, gradientOf }], host);
+    const gradientScale = terms.examples * empiricalScale(terms.outputs);
+    this.update(step, lambda, terms, blocks, [{ weight: 1, gradientScale, gradientOf }], host);
   }
 
   /** Lets a batch into the factors, and has the inverses computed if it is time for that. */
   private update(
     step: number,
     lambda: number,
-    examples: number,
+    terms: Terms,
     blocks: LayerBlock[],
     gathered: Gathered[],
     host: Host,
@@ -286,7 +309,7 @@ export class CurvatureEstimation {
       // No tfjs call from here on, so that the views stay valid until the jobs made of them have run or are submitted.
       const { precision } = this.config;
       const statistics = blocks.map((block) => {
-        const parts = readForward(block, examples, host, precision);
+        const parts = readForward(block, terms, host, precision);
         const targets = gradientTargets(block);
         for (const { gradientOf, ...how } of gathered) {
           const gradients = targets.map(gradientOf);

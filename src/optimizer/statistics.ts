@@ -6,10 +6,17 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 
-import type { Activation, BackwardPass, OutputGradients, Statistics } from '../curvature/block';
+import {
+  rowsOf,
+  type Activation,
+  type BackwardPass,
+  type OutputGradients,
+  type Statistics,
+} from '../curvature/block';
 import type { WeightedAverage } from '../curvature/curvature';
 import type { Precision } from '../curvature/shared/factor';
 import type { Covered } from '../curvature/structure';
+import { effectiveShare, rowWeights, type OutputWeights } from '../fisher/rowWeights';
 import type { Host } from '../host/host';
 import type { FloatArray } from '../linalg/jobs';
 import type { Layer, Nonlinearity, Use } from '../tape/types';
@@ -32,10 +39,14 @@ export function gradientTargets({ layers, block }: LayerBlock): tf.Tensor[] {
   });
 }
 
-/** Per layer of a block, what is known from the forward pass; `passes` is empty still. */
+/**
+ * Per layer of a block, what is known from the forward pass; `passes` is empty still.
+ *
+ * @param outputs what the rows of the outputs count
+ */
 export function readForward(
   { layers, block, nonlinearities }: LayerBlock,
-  examples: number,
+  { examples, outputs }: { examples: number; outputs: OutputWeights },
   host: Host,
   precision: Precision,
 ): Statistics[] {
@@ -43,9 +54,14 @@ export function readForward(
     const { activations, weights, responses } = block.needs[part];
     return {
       examples,
+      ...(outputs.length > 0 && { effectiveExamples: examples * effectiveShare(outputs) }),
       passes: [],
       ...(activations
-        ? { activations: layer.uses.map((use) => readActivation(layer, use, host, precision)) }
+        ? {
+            activations: layer.uses.map((use) =>
+              weighted(readActivation(layer, use, host, precision), outputs),
+            ),
+          }
         : {}),
       ...(weights
         ? { weights: layer.variables.map((variable) => inPrecision(host.read(variable), precision)) }
@@ -61,6 +77,11 @@ export function readForward(
         : {}),
     };
   });
+}
+
+function weighted(activation: Activation, outputs: OutputWeights): Activation {
+  const weights = rowWeights(outputs, rowsOf(activation));
+  return weights ? { ...activation, weights } : activation;
 }
 
 function readActivation(layer: Layer, use: Use, host: Host, precision: Precision): Activation {

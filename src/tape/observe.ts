@@ -16,7 +16,7 @@ export interface ObserveOptions {
   /**
    * What the loss of every row (all axes but the last) is multiplied with, so that the loss is the mean over the rows of `weight * -log p`:
    * zero where a row is masked, and above 1 elsewhere if the loss is a mean over those that are not. As many elements as there are rows,
-   * none negative. Default: 1 for every row.
+   * none negative. Rows of layers enter means by the weight of the rows that they belong to. Default: 1 for every row.
    */
   weights?: tf.Tensor;
 }

@@ -9,7 +9,6 @@
  */
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
-  rowsOf,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -26,6 +25,7 @@ import { RowProduct, rowsArePreferable } from './rowProduct';
 import { kroneckerJob, type Operand } from '../shared/kroneckerJob';
 import { outcomeOf } from '../shared/outcome';
 import { summaryOf } from '../shared/summary';
+import { totalWeight } from '../shared/rowWeights';
 
 export class InputFactoredBlock implements CurvatureBlock {
   readonly structure = 'input factor';
@@ -57,8 +57,14 @@ export class InputFactoredBlock implements CurvatureBlock {
   }
 
   updatePhases([{ activations }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
-    const rows = activations!.reduce((sum, activation) => sum + rowsOf(activation), 0);
-    return [{ jobs: this.input.updateJobs(activations!, this.bias, { decay, scale: scale / rows }) }];
+    return [
+      {
+        jobs: this.input.updateJobs(activations!, this.bias, {
+          decay,
+          scale: scale / totalWeight(activations!),
+        }),
+      },
+    ];
   }
 
   refreshPhases(lambda: number): Phase[] {

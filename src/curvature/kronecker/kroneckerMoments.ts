@@ -1,7 +1,8 @@
 /** How a batch enters the factors A and G of a Kronecker-factored block; see `kroneckerFactored.ts` for what they are. */
-import { gradientRows, rowsOf, type AverageStep, type Statistics } from '../block';
+import { gradientRows, type AverageStep, type Statistics } from '../block';
 import type { Moment, Precision } from '../shared/factor';
 import type { Phase } from '../phases';
+import { totalWeight } from '../shared/rowWeights';
 import { reduceRows, type WeightSharing } from '../shared/weightSharing';
 
 export interface KroneckerMoments {
@@ -30,12 +31,13 @@ function averagePhases(
   { examples, activations, passes }: Statistics,
   { decay, scale }: AverageStep,
 ): Phase[] {
-  const rows = activations!.reduce((sum, activation) => sum + rowsOf(activation), 0);
   const phases = passes.map(({ weight, gradientScale, outputGradients }, pass): Phase => {
     const share = (scale * weight * gradientScale ** 2) / examples;
     const average = { decay: pass === 0 ? decay : 1, scale: share };
     return { jobs: output.updateJobs(outputGradients!.map(gradientRows), false, average) };
   });
-  phases[0].jobs.push(...input.updateJobs(activations!, bias, { decay, scale: scale / rows }));
+  phases[0].jobs.push(
+    ...input.updateJobs(activations!, bias, { decay, scale: scale / totalWeight(activations!) }),
+  );
   return phases;
 }

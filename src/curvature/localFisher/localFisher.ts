@@ -27,6 +27,7 @@ import type { Phase } from '../phases';
 import { combineJob } from '../shared/elementwiseJobs';
 import { allocate, type Precision } from '../shared/factor';
 import { kroneckerJob, type Operand } from '../shared/kroneckerJob';
+import { totalWeight } from '../shared/rowWeights';
 import type { NystromOptions } from '../shared/nystrom';
 import { outcomeOf } from '../shared/outcome';
 import { summaryOf } from '../shared/summary';
@@ -124,10 +125,11 @@ export class LocalFisherBlock implements CurvatureBlock {
 
   updatePhases([{ activations, responses }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
     const rows = activations!.map(rowsOf);
-    const total = rows.reduce((sum, count) => sum + count, 0);
-    const inputs = this.input.updateJobs(activations!, this.bias, { decay, scale: scale / total });
+    const weights = activations!.map((activation) => activation.weights);
+    const share = scale / totalWeight(activations!);
+    const inputs = this.input.updateJobs(activations!, this.bias, { decay, scale: share });
     const mean = allocate(this.precision, this.information.length);
-    mean.set(meanRelativeFisher(responses!, rows, this.information.length));
+    mean.set(meanRelativeFisher(responses!, rows, this.information.length, weights));
     const { information } = this;
     return [
       {

@@ -14,23 +14,32 @@ import type { Response } from '../block';
  *
  * @param uses per use of the layer the functions that its outputs go through
  * @param rows per use how many rows it has
+ * @param weights per use what each of its rows counts; by default all count alike
  */
-export function meanRelativeFisher(uses: Response[][], rows: number[], outputs: number): Float64Array {
+export function meanRelativeFisher(
+  uses: Response[][],
+  rows: number[],
+  outputs: number,
+  weights: (Float32Array | undefined)[] = [],
+): Float64Array {
+  const totals = rows.map((count, use) => weights[use]?.reduce((sum, weight) => sum + weight, 0) ?? count);
   const sums = new Float64Array(outputs);
   uses.forEach((responses, use) => {
     for (const { kind, begin, size, values, slope = 0 } of responses) {
       if (kind === 'linear') {
-        for (let j = 0; j < size; j++) sums[begin + j] += rows[use];
+        for (let j = 0; j < size; j++) sums[begin + j] += totals[use];
         continue;
       }
       const information = informationOf(kind, slope);
-      for (let i = 0, j = 0; i < values!.length; i++) {
-        sums[begin + j] += information(values![i]);
-        if (++j === size) j = 0;
+      for (let r = 0, i = 0; r < rows[use]; r++) {
+        const weight = weights[use]?.[r] ?? 1;
+        for (let j = 0; j < size; j++, i++) {
+          if (weight > 0) sums[begin + j] += weight * information(values![i]);
+        }
       }
     }
   });
-  const total = rows.reduce((sum, count) => sum + count, 0);
+  const total = totals.reduce((sum, count) => sum + count, 0);
   return sums.map((sum) => sum / total);
 }
 

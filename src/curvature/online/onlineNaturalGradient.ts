@@ -20,6 +20,7 @@ import {
   type Statistics,
 } from '../block';
 import { combineJob } from '../shared/elementwiseJobs';
+import { byWeight, effectiveRows, totalWeight } from '../shared/rowWeights';
 import { allocate, type Precision } from '../shared/factor';
 import { copyJob } from '../shared/layerMatrix';
 import { product } from '../shared/productJob';
@@ -69,20 +70,25 @@ export class OnlineNaturalGradientBlock implements CurvatureBlock {
   updatePhases([{ activations, passes }]: Statistics[], _: AverageStep): Phase[] {
     const sides = [
       this.input.updatePhases(this.inputRows(activations!)),
-      this.output.updatePhases(this.outputRows(passes)),
+      this.output.updatePhases(this.outputRows(passes, activations!)),
     ];
     return sides.flat();
   }
 
-  /** The rows [x; 1] of all uses, or their second moment where they are patches. */
+  /**
+   * The rows [x; 1] of all uses, or their second moment where they are patches. Of rows that do not count alike, those of so many that would
+   * tell as much.
+   */
   private inputRows(activations: Activation[]): RowSource {
     const { size } = this.input;
-    const count = activations.reduce((sum, activation) => sum + rowsOf(activation), 0);
+    const count = effectiveRows(activations);
+    const share = count / totalWeight(activations);
+    const parts = activations.flatMap(byWeight);
     if (activations.some((activation) => 'geometry' in activation)) {
       const moment = allocate(this.precision, size * size);
-      const inputs = activations.map((activation) => ({
-        ...(activation as Exclude<Activation, { indices: Int32Array }>),
-        scale: 1,
+      const inputs = parts.map(({ rows, weight }) => ({
+        ...(rows as Exclude<Activation, { indices: Int32Array }>),
+        scale: share * weight,
       }));
       return {
         moment,
@@ -90,26 +96,30 @@ export class OnlineNaturalGradientBlock implements CurvatureBlock {
         compute: { op: 'factor', inputs, homogeneous: this.bias, decay: 0, factor: moment, size },
       };
     }
-    const rows = allocate(this.precision, count * size);
+    const all = parts.reduce((sum, part) => sum + rowsOf(part.rows), 0);
+    const rows = allocate(this.precision, all * size);
     let at = 0;
-    for (const activation of activations) {
-      const { data, rows: length, columns } = activation as Extract<Activation, { rows: number }>;
+    for (const { rows: part, weight } of parts) {
+      const { data, rows: length, columns } = part as Extract<Activation, { rows: number }>;
+      const root = Math.sqrt(share * weight);
       for (let r = 0; r < length; r++, at += size) {
-        rows.set(data.subarray(r * columns, (r + 1) * columns), at);
-        if (this.bias) rows[at + columns] = 1;
+        for (let i = 0; i < columns; i++) rows[at + i] = root * data[r * columns + i];
+        if (this.bias) rows[at + columns] = root;
       }
     }
     return { rows, count };
   }
 
-  /** The gradients of the un-averaged loss, of all uses and passes; a pass counts by its weight. */
-  private outputRows(passes: BackwardPass[]): RowSource {
+  /** The gradients of the un-averaged loss, of all uses and passes; a pass counts by its weight, and its rows as those of the inputs. */
+  private outputRows(passes: BackwardPass[], activations: Activation[]): RowSource {
+    const all = activations.reduce((sum, activation) => sum + rowsOf(activation), 0);
+    const share = effectiveRows(activations) / all;
     const parts = passes.flatMap(({ weight, gradientScale, outputGradients }) =>
       outputGradients!.map(({ data, rows }) => ({
         data,
         rows,
         weight,
-        scale: gradientScale * Math.sqrt(weight),
+        scale: gradientScale * Math.sqrt(weight * share),
       })),
     );
     const rows = allocate(
@@ -118,7 +128,7 @@ export class OnlineNaturalGradientBlock implements CurvatureBlock {
     );
     let at = 0;
     for (const { data, scale } of parts) for (let i = 0; i < data.length; i++) rows[at++] = scale * data[i];
-    return { rows, count: parts.reduce((sum, part) => sum + part.weight * part.rows, 0) };
+    return { rows, count: share * parts.reduce((sum, part) => sum + part.weight * part.rows, 0) };
   }
 
   refreshPhases(): Phase[] {

@@ -10,12 +10,16 @@
  *     infinite:   C0^-1/2 C1 C0^-1/2 = E diag(sigma) V'             basis = C0^-1/2 E   values = sigma^2   transition = C1 C0^-1
  */
 import type { FloatArray, Job } from '../../linalg/jobs';
-import type { AverageStep, Rows } from '../block';
+import type { Activation, AverageStep, Rows } from '../block';
 import { allocate, Factor, type Precision } from '../shared/factor';
 import type { Phase } from '../phases';
 import type { Operand } from '../shared/kroneckerJob';
 import { product } from '../shared/productJob';
+import { totalWeight } from '../shared/rowWeights';
 import type { Transition } from './transition';
+
+/** The rows of a step, and what each of them counts if they do not count alike. */
+type WeightedRows = Rows & Pick<Activation, 'weights'>;
 
 /** The transitions that couple time steps. */
 export type CouplingName = Exclude<Transition, 'independent'>;
@@ -56,14 +60,16 @@ export class RecurrentSide {
 
   /**
    * Jobs for the moving averages of C0 and C1 over the steps, `decay C0 + scale/T sum_t X_t'X_t` and `decay C1 + scale/(T-1) sum_t X_{t+1}'X_t`.
+   * Rows with weights are multiplied with their roots, and the means over the steps are taken by weight.
    *
    * @param steps the rows X_t of every step, in the order of time; a 1 is appended to each row if `homogeneous`
    */
-  updateJobs(steps: Rows[], homogeneous: boolean, { decay, scale }: AverageStep): Job[] {
+  updateJobs(steps: WeightedRows[], homogeneous: boolean, { decay, scale }: AverageStep): Job[] {
     const rows = steps[0].rows;
     const stacked = this.stack(steps, homogeneous);
     const length = (steps.length - 1) * rows;
-    const average = { decay, scale: scale / steps.length };
+    const average = { decay, scale: (scale * rows) / totalWeight(steps) };
+    const pairs = steps.slice(1).reduce((sum, step, t) => sum + pairWeight(steps[t], step), 0);
     return [
       ...this.factor.updateJobs(steps, homogeneous, average),
       product(
@@ -71,19 +77,20 @@ export class RecurrentSide {
         stacked.subarray(rows * this.size),
         stacked.subarray(0, length * this.size),
         this.lagged,
-        { transposeLeft: true, scale: scale / (steps.length - 1), keep: decay },
+        { transposeLeft: true, scale: pairs > 0 ? (scale * rows) / pairs : 0, keep: decay },
       ),
     ];
   }
 
   /** All rows as one matrix: a copy, because a product's inputs must stay as they are until it has run. */
-  private stack(steps: Rows[], homogeneous: boolean): FloatArray {
+  private stack(steps: WeightedRows[], homogeneous: boolean): FloatArray {
     const stacked = allocate(this.precision, steps.length * steps[0].rows * this.size);
     let to = 0;
-    for (const { data, rows, columns } of steps) {
+    for (const { data, rows, columns, weights } of steps) {
       for (let row = 0; row < rows; row++, to += this.size) {
-        stacked.set(data.subarray(row * columns, (row + 1) * columns), to);
-        if (homogeneous) stacked[to + columns] = 1;
+        const root = Math.sqrt(weights?.[row] ?? 1);
+        for (let i = 0; i < columns; i++) stacked[to + i] = root * data[row * columns + i];
+        if (homogeneous) stacked[to + columns] = root;
       }
     }
     return stacked;
@@ -184,4 +191,11 @@ export class RecurrentSide {
     const results = 2 * (basis.byteLength + values.byteLength + transition.byteLength);
     return this.factor.bytes + (1 + this.work.length) * this.lagged.byteLength + results;
   }
+}
+
+/** What the rows of two consecutive steps count as pairs. */
+function pairWeight(one: WeightedRows, next: WeightedRows): number {
+  let sum = 0;
+  for (let r = 0; r < one.rows; r++) sum += Math.sqrt((one.weights?.[r] ?? 1) * (next.weights?.[r] ?? 1));
+  return sum;
 }

@@ -97,12 +97,15 @@ export class ShampooBlock implements CurvatureBlock {
     });
   }
 
-  updatePhases([{ examples, passes }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
+  updatePhases(
+    [{ examples, effectiveExamples = examples, passes }]: Statistics[],
+    { decay, scale }: AverageStep,
+  ): Phase[] {
     this.progress[0]++;
     this.progress[1] = 1;
     return passes.map(({ weight, gradientScale, scores }, pass): Phase => {
-      // The gradient of the mean loss is the sum of the scores over the number of examples.
-      const share = scale * weight * (gradientScale / examples) ** 2;
+      // The gradient of the mean loss is the sum of the scores over the number of examples, of which each has its weight only once.
+      const share = (scale * weight * gradientScale ** 2) / (examples * effectiveExamples);
       const average = { decay: pass === 0 ? decay : 1, scale: share };
       return {
         jobs: this.entries.flatMap(({ parts }, i) =>

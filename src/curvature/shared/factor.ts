@@ -1,6 +1,7 @@
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import type { Activation, AverageStep } from '../block';
 import type { Operand } from './kroneckerJob';
+import { byWeight } from './rowWeights';
 
 export type Precision = 'float32' | 'float64';
 
@@ -26,17 +27,21 @@ export class Moment {
 
   /**
    * Jobs for `moment = decay moment + scale sum_r x_r x_r'`. With `homogeneous` every row x_r has a 1 appended, whose own moment is 1
-   * always; a diagonal factor keeps it as it was set.
+   * always; a diagonal factor keeps it as it was set. Rows with weights w_r enter as `w_r x_r x_r'`.
    */
   updateJobs(rows: Activation[], homogeneous: boolean, { decay, scale }: AverageStep): Job[] {
+    const parts = rows.flatMap(byWeight);
     if (this.form === 'lower') {
-      const inputs = rows.map((input) => ({
+      const inputs = parts.map(({ rows: input, weight }) => ({
         ...(input as Exclude<Activation, { indices: Int32Array }>),
-        scale,
+        scale: scale * weight,
       }));
       return [{ op: 'factor', inputs, homogeneous, decay, factor: this.moment, size: this.size }];
     }
-    const inputs = rows.map((input) => ({ ...(input as Exclude<Activation, { geometry: object }>), scale }));
+    const inputs = parts.map(({ rows: input, weight }) => ({
+      ...(input as Exclude<Activation, { geometry: object }>),
+      scale: scale * weight,
+    }));
     const factor = homogeneous ? this.moment.subarray(0, this.size - 1) : this.moment;
     return [{ op: 'diagonalFactor', inputs, decay, factor }];
   }

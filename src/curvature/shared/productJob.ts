@@ -1,6 +1,8 @@
 import type { FloatArray, ProductJob } from '../../linalg/jobs';
 
-type How = Partial<Pick<ProductJob, 'scale' | 'keep' | 'count' | 'transposeLeft' | 'transposeRight' | 'outLast'>>;
+type How = Partial<
+  Pick<ProductJob, 'scale' | 'keep' | 'count' | 'transposeLeft' | 'transposeRight' | 'outLast'>
+>;
 
 /** `out = scale left right + keep out` for [rows, inner, columns]; by default `out = left right`. */
 export function product(

@@ -15,7 +15,6 @@
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
   gradientRows,
-  rowsOf,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -24,6 +23,7 @@ import {
   type Statistics,
 } from '../block';
 import type { KroneckerFactoredOptions } from '../kronecker/kroneckerFactored';
+import { totalWeight } from '../shared/rowWeights';
 import type { Phase } from '../phases';
 import { SingdSide, type SideStructure } from './singdSide';
 import { kroneckerJob } from '../shared/kroneckerJob';
@@ -83,7 +83,6 @@ export class SingdBlock implements CurvatureBlock {
   }
 
   updatePhases([{ examples, activations, passes }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
-    const rows = activations!.reduce((sum, activation) => sum + rowsOf(activation), 0);
     const phases = passes.map(({ weight, gradientScale, outputGradients }, pass): Phase => {
       const share = (scale * weight * gradientScale ** 2) / examples;
       return {
@@ -93,7 +92,9 @@ export class SingdBlock implements CurvatureBlock {
         }),
       };
     });
-    phases[0].jobs.push(...this.input.updateJobs(activations!, { decay, scale: scale / rows }));
+    phases[0].jobs.push(
+      ...this.input.updateJobs(activations!, { decay, scale: scale / totalWeight(activations!) }),
+    );
     return phases;
   }
 

@@ -11,6 +11,7 @@ import { kroneckerJob, type Operand } from '../shared/kroneckerJob';
 import { copyJob } from '../shared/layerMatrix';
 import { product } from '../shared/productJob';
 import { rowMatrix } from '../shared/rowMatrix';
+import { byWeight } from '../shared/rowWeights';
 import { BlockStack } from './blockStack';
 
 export type SideStructure = 'dense' | 'diagonal' | 'blockDiagonal' | 'triangular';
@@ -71,34 +72,40 @@ export class SingdSide {
     this.fillHomogeneous();
   }
 
-  /** Jobs for `A = decay A + scale sum_r x_r x_r'`, as much of it as the structure looks at. */
+  /** Jobs for `A = decay A + scale sum_r w_r x_r x_r'`, as much of it as the structure looks at. */
   updateJobs(inputs: Activation[], { decay, scale }: AverageStep): Job[] {
     const { structure, homogeneous, moment, size, precision } = this;
+    const parts = inputs.flatMap(byWeight);
     if (structure === 'dense' || structure === 'triangular') {
-      const rows = inputs.map((input) => ({
+      const rows = parts.map(({ rows: input, weight }) => ({
         ...(input as RowsOrPatches),
-        scale,
+        scale: scale * weight,
       }));
       return [{ op: 'factor', inputs: rows, homogeneous, decay, factor: moment, size }];
     }
     if (structure === 'diagonal') {
-      const rows = inputs.map((input) =>
-        'indices' in input ? { ...input, scale } : { ...rowMatrix(input, false, precision), scale },
-      );
+      const rows = parts.map(({ rows: input, weight }) => ({
+        ...('indices' in input ? input : rowMatrix(input, false, precision)),
+        scale: scale * weight,
+      }));
       const factor = homogeneous ? moment.subarray(0, size - 1) : moment;
       return [{ op: 'diagonalFactor', inputs: rows, decay, factor }];
     }
-    const all = inputs.map((input) => rowMatrix(input as RowsOrPatches, homogeneous, precision));
+    const all = parts.map(({ rows: input, weight }) => ({
+      ...rowMatrix(input as RowsOrPatches, homogeneous, precision),
+      root: Math.sqrt(weight),
+    }));
     const rows = all.reduce((sum, part) => sum + part.rows, 0);
     return this.blocks.groups.map((group): Job => {
       const { size: width, count, firstRow } = group;
       const stack = allocate(precision, count * rows * width);
       let row = 0;
-      for (const { data, rows: own, columns } of all) {
+      for (const { data, rows: own, columns, root } of all) {
         for (let r = 0; r < own; r++, row++) {
           for (let k = 0; k < count; k++) {
             const from = r * columns + firstRow + k * width;
-            stack.set(data.subarray(from, from + width), (k * rows + row) * width);
+            const to = (k * rows + row) * width;
+            for (let i = 0; i < width; i++) stack[to + i] = root * data[from + i];
           }
         }
       }

@@ -18,7 +18,7 @@
  */
 import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
-  rowsOf,
+  type Activation,
   type AverageStep,
   type BlockShape,
   type BlockSummary,
@@ -36,6 +36,7 @@ import { ChainVectors } from './chainVectors';
 import { denseChain } from './denseChain';
 import { allocate, type Precision } from '../shared/factor';
 import { dotPhase, type Phase } from '../phases';
+import { totalWeight } from '../shared/rowWeights';
 import { summaryOf } from '../shared/summary';
 
 /** Of what the regression leaves unexplained, 1 - s^A s^G, at least this is taken to be there: rounding may leave none. */
@@ -89,7 +90,7 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
 
   updatePhases(statistics: Statistics[], { decay, scale }: AverageStep): Phase[] {
     const [{ examples, passes }] = statistics;
-    const activations = statistics.map((layer) => layer.activations![0] as RowsOrPatches);
+    const activations = statistics.map((layer) => layer.activations![0] as RowsOrPatches & Activation);
     const phases = passes.map(({ weight, gradientScale }, pass): Phase => {
       const share = (scale * weight * gradientScale ** 2) / examples;
       const gradients = statistics.map((layer) => layer.passes[pass].outputGradients![0]);
@@ -98,7 +99,7 @@ export class BlockTridiagonalBlock implements CurvatureBlock {
       return { jobs: this.output.updateJobs(gradients, none, average) };
     });
     const homogeneous = this.matrices.map(({ bias }) => bias);
-    const average = { decay, scale: scale / rowsOf(activations[0]) };
+    const average = { decay, scale: scale / totalWeight(activations.slice(0, 1)) };
     phases[0].jobs.push(...this.input.updateJobs(activations, homogeneous, average));
     return phases;
   }

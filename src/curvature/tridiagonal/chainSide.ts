@@ -9,12 +9,13 @@
  *     U_i diag(s_i) U_i' = M_i^-1/2 C_i M_i^-1/2     its shares, from 0 to 1
  *     K_i = M_i^-1/2 U_i
  */
-import type { FloatArray, Job } from '../../linalg/jobs';
-import type { AverageStep, RowsOrPatches } from '../block';
+import type { DenseRows, FloatArray, Job } from '../../linalg/jobs';
+import type { Activation, AverageStep, RowsOrPatches } from '../block';
 import { allocate, type Precision } from '../shared/factor';
 import { kroneckerJob, type Operand } from '../shared/kroneckerJob';
 import { product } from '../shared/productJob';
 import { rowMatrix } from '../shared/rowMatrix';
+import { byWeight } from '../shared/rowWeights';
 
 /** What vectors are multiplied with: all but the last layer have the first three, the last layer its inverse. */
 interface Inverses {
@@ -26,6 +27,16 @@ interface Inverses {
   shares: FloatArray[];
   /** M^-1 of the last layer. */
   inverse: FloatArray;
+}
+
+/** The rows of a layer, and what each of them counts if they do not count alike. */
+type WeightedRows = RowsOrPatches & Pick<Activation, 'weights'>;
+
+/** The rows of an activation, multiplied with their weights. */
+function weighted({ weights }: WeightedRows, matrix: DenseRows): DenseRows {
+  if (!weights) return matrix;
+  const { data, columns } = matrix;
+  return { ...matrix, data: data.map((value, at) => weights[Math.floor(at / columns)] * value) };
 }
 
 export class ChainSide {
@@ -72,11 +83,17 @@ export class ChainSide {
     };
   }
 
-  /** Jobs for `M_i = decay M_i + scale sum_r x_r x_r'`, and the same of X_i; with `homogeneous[i]` the rows have a 1 appended. */
-  updateJobs(inputs: RowsOrPatches[], homogeneous: boolean[], { decay, scale }: AverageStep): Job[] {
+  /**
+   * Jobs for `M_i = decay M_i + scale sum_r w_r x_r x_r'`, and the same of X_i; with `homogeneous[i]` the rows have a 1 appended. The weights
+   * w_r are those of each input, of X_i those of the later layer.
+   */
+  updateJobs(inputs: WeightedRows[], homogeneous: boolean[], { decay, scale }: AverageStep): Job[] {
     const moments = inputs.map((input, i): Job => ({
       op: 'factor',
-      inputs: [{ ...input, scale }],
+      inputs: byWeight(input).map(({ rows, weight }) => ({
+        ...(rows as RowsOrPatches),
+        scale: scale * weight,
+      })),
       homogeneous: homogeneous[i],
       decay,
       factor: this.moments[i],
@@ -86,7 +103,7 @@ export class ChainSide {
     const crosses = this.crosses.map((out, i): Job => ({
       op: 'scores',
       activation: inputs[i],
-      outputGradient: rowMatrix(inputs[i + 1], homogeneous[i + 1], this.precision),
+      outputGradient: weighted(inputs[i + 1], rowMatrix(inputs[i + 1], homogeneous[i + 1], this.precision)),
       examples: 1,
       homogeneous: homogeneous[i],
       scale,
