@@ -5,7 +5,9 @@
 import * as tf from '@tensorflow/tfjs';
 
 import type { Attributes, KernelAttributes } from './attributes';
+import { einsumTangent } from './einsumTangent';
 import { engine } from './engine';
+import { localResponseTangent } from './localResponseTangent';
 import { maxPoolTangent } from './maxPoolTangent';
 import type { TapeNode } from './types';
 
@@ -70,6 +72,7 @@ const rules = new Map<string, TangentRule>([
   ['Conv3D', bilinear('x', 'filter')],
   ['DepthwiseConv2dNative', bilinear('x', 'filter')],
   ['Conv2DBackpropInput', bilinear('dy', 'filter')],
+  ['Einsum', ({ node, saved, tangent, attributes }) => einsumTangent(node, saved, tangent, attributes())],
   ['fusedMatMul__op', fused('BatchMatMul', ['a', 'b'], [0, 1])],
   ['fusedConv2d__op', fused('Conv2D', ['x', 'filter'], [1, 0])],
   ['fusedDepthwiseConv2d__op', fused('DepthwiseConv2dNative', ['x', 'filter'], [1, 0])],
@@ -93,6 +96,7 @@ const rules = new Map<string, TangentRule>([
     (step) => maxPoolTangent(step.saved[0], step.saved[1], step.tangent('x')!, step.attributes()),
   ],
   ['FusedBatchNorm', batchNorm],
+  ['LRN', ({ saved: [x], tangent, attributes }) => localResponseTangent(x, tangent('x')!, attributes())],
   ['LogSoftmax', ({ saved, tangent }) => logSoftmax(saved[0], tangent('logits')!)],
   ['logSoftmax__op', ({ saved, tangent }) => logSoftmax(saved[0], tangent('0')!)],
   ['softmaxCrossEntropy__op', softmaxCrossEntropy],

@@ -389,6 +389,52 @@ describe.each(backends)('Jacobian-vector products over the tape, on %s', (backen
     check((a) => tf.unsortedSegmentSum(a, tf.tensor1d([1, 0, 1], 'int32'), 2));
   });
 
+  // Of the backends only cpu and tensorflow have the kernel.
+  (backend === 'wasm' ? test.skip : test).each([1, 3, 5])(
+    'local response normalisation over channels up to %d away',
+    (radius) => {
+      const a = tf.variable(values([2, 2, 2, 4], 1), true, 'a');
+      const normalised = () =>
+        tf.tidy(() => tf.localResponseNormalization(a as tf.Tensor as tf.Tensor4D, radius, 0.7, 0.4, 0.6));
+      expectTangent(normalised, [a]);
+    },
+  );
+
+  describe('sums of products by the indices of a formula', () => {
+    const pair = () => [
+      tf.variable(values([2, 3, 4], 1), true, 'a'),
+      tf.variable(values([4, 3], 2), true, 'b'),
+    ];
+    const check = (f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor) => {
+      const [a, b] = pair();
+      expectTangent(() => tf.tidy(() => f(a, b)), [a, b], { reverse: false });
+      tf.dispose([a, b]);
+    };
+    const testIfThere = backend === 'wasm' ? test.skip : test;
+
+    testIfThere('of variables, and of one tensor', () => {
+      check((a, b) => tf.einsum('nij,ji->n', a, b));
+      check((a, b) => tf.einsum('nik->kn', tf.einsum('nij,jk->nik', a, b).square()).mul(b.sum()));
+    });
+
+    testIfThere('of values on the way, where a registered gradient has tfjs save them', () => {
+      tf.registerGradient({ kernelName: 'Einsum', saveAllInputs: true, gradFunc: () => ({}) });
+      try {
+        check((a, b) => tf.einsum('nij,jk->nik', tf.tanh(a), tf.exp(b)));
+      } finally {
+        tf.unregisterGradient('Einsum');
+      }
+    });
+
+    testIfThere('are refused of values on the way that tfjs has released', () => {
+      const [a, b] = pair();
+      const product = () => tf.tidy(() => tf.einsum('nij,jk->nik', a.add(1), b.add(1)).mean<tf.Scalar>());
+      expect(() =>
+        withTape(product, [a, b], ({ tangent, loss }) => tangent(new Map([[a.id, a as tf.Tensor]]), [loss])),
+      ).toThrow(/directional derivative of Einsum .*has released an input of it/);
+    });
+  });
+
   // Only cpu knows where the input ends there: tensorflow refuses it, and wasm's kernel does not look.
   (backend === 'cpu' ? test : test.skip)('a max-pool whose windows go past the input', () => {
     check((a) => tf.maxPool(a.reshape<tf.Tensor3D>([3, 4, 1]), 2, 2, 0, 'ceil'));
