@@ -1,4 +1,6 @@
-import { many, outputs, sameForm, squareSize, stackCount, type OneOrMany } from './batch';
+import { NatgradError } from '../errors';
+import { many, outputs, sameCount, sameForm, squareSize, stackCount, type OneOrMany } from './batch';
+import type { FloatArray } from './jobs';
 import { perform, requireOptions, type CallOptions, type Outcome } from './outcome';
 
 export interface InverseOptions<M extends OneOrMany = OneOrMany> extends CallOptions {
@@ -6,12 +8,19 @@ export interface InverseOptions<M extends OneOrMany = OneOrMany> extends CallOpt
   damping?: number;
   /** That every array is a stack of matrices of this size, one after the other. Default: every array is one matrix. */
   size?: number;
-  /** Where to write, in the form of the input; must not overlap it. Default: new arrays. */
+  /**
+   * Full inverses of matrices nearby, such as earlier results, in the form of the input and not with `size`: for matrices larger than 64 by
+   * 64 the addon then begins with Newton's iteration from there, and goes back to Cholesky where that does not converge as it should. That
+   * is 12 to 32 n^3 operations in the place of n^3, all of them products of matrices: for devices that are slow at anything else, not for
+   * processors. They must be symmetric positive definite, which is not checked. Default: none.
+   */
+  start?: OneOrMany;
+  /** Where to write, in the form of the input; must not overlap it, nor `start`. Default: new arrays. */
   out?: M;
 }
 
 /**
- * Inverse of symmetric positive definite matrices by Cholesky, `(M + damping I)^-1`.
+ * Inverse of symmetric positive definite matrices, `(M + damping I)^-1`, by Cholesky.
  *
  * @param matrices one n by n matrix, row-major, of which only the lower triangle is read; or an array of such matrices, of one dtype each
  *   and any sizes, which are inverted at the same time on several threads. With `size`, stacks of matrices in the place of single ones:
@@ -31,7 +40,7 @@ export function inverse<M extends OneOrMany, O extends InverseOptions<M>>(
   matrices: M,
   options?: O,
 ): Outcome<M, O> {
-  requireOptions<InverseOptions>(options, ['damping', 'size', 'out']);
+  requireOptions<InverseOptions>(options, ['damping', 'size', 'start', 'out']);
   const list = many<OneOrMany>(matrices) as Float32Array[];
   const shapes = list.map((matrix) =>
     options?.size === undefined
@@ -44,8 +53,23 @@ export function inverse<M extends OneOrMany, O extends InverseOptions<M>>(
     options?.out,
   );
   const damping = options?.damping ?? 0;
-  const plans = list.map((matrix, i) => [
-    [{ op: 'inverse' as const, matrix, ...shapes[i], damping, out: out[i] }],
-  ]);
+  const starts = startsOf(options, list.length);
+  const plans = list.map((matrix, i) => {
+    const start = starts && { start: starts[i] };
+    return [[{ op: 'inverse' as const, matrix, ...shapes[i], damping, ...start, out: out[i] }]];
+  });
   return perform('inverse', plans, sameForm<M>(matrices, out), options);
+}
+
+function startsOf({ start, size }: InverseOptions = {}, count: number): FloatArray[] | null {
+  if (start === undefined) return null;
+  if (size !== undefined) {
+    throw new NatgradError(
+      'ERR_NATGRAD_ARGUMENT',
+      'start goes with single matrices; leave size out, or start.',
+    );
+  }
+  const starts = many<FloatArray>(start);
+  sameCount('matrices', count, 'start', starts.length);
+  return starts;
 }

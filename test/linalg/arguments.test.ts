@@ -54,6 +54,7 @@ function validJobs(): Job[] {
       factor: f(n),
     },
     { op: 'inverse', matrix: f(9), size: n, damping: 3, partner: { matrix: f(4), size: 2 }, out: f(9) },
+    { op: 'inverse', matrix: f(9), size: n, damping: 3, start: f(9), out: f(9) },
     {
       op: 'diagonalInverse',
       diagonal: f(n),
