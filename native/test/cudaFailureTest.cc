@@ -121,7 +121,8 @@ template <class Arm>
 Outcome stepWith(const Arm& arm) {
   static Step expected = [] {
     Step step;
-    run(cpuBackend(), step.phases(), 1);
+    const Reports reports = run(cpuBackend(), step.phases(), 1);
+    CHECK(reports[1][2].iterations > 0);
     fixSigns(step);
     return step;
   }();

@@ -54,7 +54,6 @@ function validJobs(): Job[] {
       factor: f(n),
     },
     { op: 'inverse', matrix: f(9), size: n, damping: 3, partner: { matrix: f(4), size: 2 }, out: f(9) },
-    { op: 'inverse', matrix: f(9), size: n, damping: 3, start: f(9), out: f(9) },
     {
       op: 'diagonalInverse',
       diagonal: f(n),
@@ -191,6 +190,7 @@ function validJobs(): Job[] {
       scale: 1,
       factors: f(50),
     },
+    { op: 'inverse', matrix: f(9), size: n, damping: 3, start: f(9), out: f(9) },
   ];
 }
 
@@ -272,7 +272,7 @@ function mayBe(path: string, value: unknown): boolean {
   if (/^(left|right)Transposed$|^transpose(Left|Right)$/.test(key)) {
     return value === undefined || typeof value === 'boolean';
   }
-  return value === undefined && ['velocity', 'partner', 'noise'].includes(key);
+  return value === undefined && ['velocity', 'partner', 'noise', 'start'].includes(key);
 }
 
 function show(value: unknown): string {
@@ -700,7 +700,7 @@ describe('raw calls of the addon', () => {
           'tolerance', 'maxIterations', 'values', 'vectors', 'left', 'leftSize', 'leftForm', 'right', 'rightSize', 'rightForm', 'input', 'inputLast',
           'outLast', 'weights', 'direction', 'velocity', 'momentum', 'step', 'shrink', 'terms', 'data', 'rows', 'columns', 'scale', 'geometry', 'indices',
           'leftTransposed', 'rightTransposed', 'transposeLeft', 'transposeRight', 'inner', 'keep', 'how', 'offset', 'activation', 'outputGradient',
-          'examples', 'gradients', 'factors'];
+          'examples', 'gradients', 'factors', 'start'];
         const object = (depth) => {
           const result = {};
           for (const name of names) if (random.uniform() < 0.5) result[name] = value(depth);

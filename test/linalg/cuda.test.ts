@@ -19,7 +19,7 @@ describeWithCuda('the CUDA back end over test doubles of the CUDA libraries', ()
       dtype,
       backend,
     });
-    expect(Object.keys(found)).toHaveLength(10);
+    expect(Object.keys(found)).toHaveLength(11);
     for (const error of Object.values(found)) expect(error).toBeLessThan(bound);
   });
 

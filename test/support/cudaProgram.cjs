@@ -37,6 +37,7 @@ function difference(found, expected) {
 /** Per function of the linear algebra, how it is called with matrices of the given sizes; results are what it returns. */
 const functions = {
   inverse: (a, options) => linalg.inverse(a.spd, { damping: 0.1, ...options }),
+  inverseFromEarlier: (a, options) => linalg.inverse(a.spd, { damping: 0.1, start: linalg.inverse(a.spd, { damping: 0.12 }), ...options }),
   inverseSquareRoot: (a, options) => linalg.inverseRoot(a.spd, { damping: 0.01, ...options }),
   inverseFourthRoot: (a, options) => linalg.inverseRoot(a.spd, { p: 4, damping: 0.01, ...options }),
   eigenvalues: (a, options) => linalg.eigh(a.spd, options).map(({ values }) => values),
