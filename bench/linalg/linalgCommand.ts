@@ -1,6 +1,7 @@
 import { formatSection, formatTargets, type Section } from '../figures';
 import { addonInfo, describeMachine } from '../machine';
 import { lapackPeer, pythonPeer } from '../peer';
+import { earlierInverse } from './earlierInverse';
 import { factorUpdate } from './factor';
 import { batchInverse, callOverhead, singleInverse } from './inverse';
 import { squareRoot } from './inverseRoot';
@@ -12,6 +13,7 @@ const suites: Record<string, Measure> = {
   factor: factorUpdate,
   inverse: singleInverse,
   batch: batchInverse,
+  earlier: earlierInverse,
   root: squareRoot,
   threads: twoThreads,
 };
