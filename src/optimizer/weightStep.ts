@@ -4,10 +4,6 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 
-import { variableSizes, type CurvatureBlock, type RowGradient } from '../curvature/block';
-import { multiplyAll, preconditionAll, type BlockVectors } from '../curvature/curvature';
-import { runPhases } from '../curvature/phases';
-import { allocate } from '../curvature/shared/factor';
 import type { Host } from '../host/host';
 import type { FloatArray, Job } from '../linalg/jobs';
 import { GradientClip } from '../step/gradientClip';
@@ -21,10 +17,10 @@ import { valueAt, type Schedule } from '../step/schedule';
 import { L2, l2Job, WeightDecay } from '../step/weightDecay';
 import { withPrefix } from './checkpoint';
 import { CHOSEN, type ResolvedConfig } from './config';
+import { CurvatureProducts } from './curvatureProducts';
 import type { Membership } from './estimation';
 import type { RowGradients } from './rowGradients';
 import type { Placement } from './placement';
-import { inPrecision } from './statistics';
 import { StepCoordinates } from './stepCoordinates';
 
 /** A variable with its gradient; `gradient` may be a view that the next tfjs call invalidates. */
@@ -81,6 +77,7 @@ export class WeightStep {
   private readonly clip: GradientClip;
   private readonly klClip: number | null;
   private readonly normConstraint: number | null;
+  private readonly products: CurvatureProducts;
   private readonly coordinates: StepCoordinates;
   private readonly slots = new Map<number, Slot>();
 
@@ -89,7 +86,7 @@ export class WeightStep {
     private readonly config: ResolvedConfig,
     private readonly placement: Placement,
     private readonly membership: (variable: tf.Variable) => Membership | undefined,
-    private readonly rowGradients: RowGradients,
+    rowGradients: RowGradients,
   ) {
     this.learningRate = config.learningRate;
     this.momentum = new Momentum(config.momentum === CHOSEN ? () => 0 : config.momentum);
@@ -99,6 +96,7 @@ export class WeightStep {
     this.clip = new GradientClip(config);
     this.klClip = requireKlClip(config.klClip);
     this.normConstraint = requireNormConstraint(config.normConstraint);
+    this.products = new CurvatureProducts(placement, config.precision, membership, rowGradients);
     this.coordinates = new StepCoordinates(
       placement,
       config.precision,
@@ -121,7 +119,16 @@ export class WeightStep {
       variables: entries.map(({ variable }) => variable),
       gradients: entries.map(({ gradient }) => gradient),
       prepared,
-      dots: this.precondition(entries, prepared, slots),
+      dots: this.products.precondition(
+        entries.map(({ variable, gradient, tensor }, i) => ({
+          variable,
+          gradient: prepared[i],
+          // A gradient that was clipped or has L2 added is that of no tensor.
+          tensor: prepared[i] === gradient ? tensor : undefined,
+          direction: slots[i].direction,
+          plain: slots[i].mirrorMap !== undefined,
+        })),
+      ),
       directions: slots.map(({ direction }) => direction),
       previous: slots.map(({ position }) => this.momentum.velocity(position)),
     };
@@ -227,64 +234,6 @@ export class WeightStep {
   }
 
   /**
-   * Fills the directions of the slots; a variable without a ready block keeps its gradient as direction. Returns the inner products of
-   * gradients and directions.
-   */
-  private precondition(entries: VariableGradient[], gradients: Float32Array[], slots: Slot[]): number[] {
-    const single = this.config.precision === 'float32';
-    const blocks = new Map<CurvatureBlock, BlockVectors>();
-    const dots: number[] = [];
-    entries.forEach(({ variable }, i) => {
-      const member = this.membership(variable);
-      const { direction, mirrorMap } = slots[i];
-      if (!member?.block.ready || mirrorMap) {
-        direction.set(gradients[i]);
-        dots.push(gradients[i].reduce((sum, value) => sum + value * value, 0));
-        return;
-      }
-      const vectors = vectorsOf(blocks, member.block);
-      vectors.input[member.index] = inPrecision(gradients[i], this.config.precision);
-      vectors.output[member.index] = single ? direction : new Float64Array(direction.length);
-    });
-    for (const vectors of blocks.values()) vectors.rows = this.rowsOf(vectors.block, entries, gradients);
-    const products = preconditionAll(this.completed(blocks));
-    dots.push(...products.dots(runPhases(this.placement, products.phases)));
-    if (!single) {
-      entries.forEach(({ variable }, i) => {
-        const member = this.membership(variable);
-        const vectors = member && blocks.get(member.block);
-        if (vectors && !slots[i].mirrorMap) slots[i].direction.set(vectors.output[member.index]);
-      });
-    }
-    return dots;
-  }
-
-  /** The rows whose product the gradients of a block are, if they are known; a gradient that was clipped or has L2 added is no product. */
-  private rowsOf(
-    block: CurvatureBlock,
-    entries: VariableGradient[],
-    gradients: Float32Array[],
-  ): RowGradient | undefined {
-    const tensors: number[] = [];
-    entries.forEach(({ variable, gradient, tensor }, i) => {
-      const member = this.membership(variable);
-      if (member?.block === block && gradients[i] === gradient) tensors[member.index] = tensor;
-    });
-    return this.rowGradients.of(block, tensors);
-  }
-
-  /** The vectors of the blocks, with zeros for variables of theirs that take no part in this step. */
-  private completed(blocks: Map<CurvatureBlock, BlockVectors>): BlockVectors[] {
-    for (const { block, input, output } of blocks.values()) {
-      variableSizes(block.shape).forEach((size, i) => {
-        input[i] ??= allocate(this.config.precision, size);
-        output[i] ??= allocate(this.config.precision, size);
-      });
-    }
-    return [...blocks.values()];
-  }
-
-  /**
    * What the quadratic model says the last step changes the loss by, with delta the step that was taken (decay apart):
    *
    *     M(delta) - M(0) = 1/2 delta' (F + lambda I) delta + gradient' delta
@@ -296,10 +245,9 @@ export class WeightStep {
     { learningRate, klClip }: StepReport,
     lambda: number,
   ): number {
-    const blocks = new Map<CurvatureBlock, BlockVectors>();
     let linear = 0;
     let square = 0;
-    for (const [at, variable] of variables.entries()) {
+    const deltas = variables.map((variable, at) => {
       const gradient = gradients[at];
       const { position, direction } = this.slot(variable);
       const rate = learningRate * this.multipliers.factor(variable.name) * klClip;
@@ -308,13 +256,9 @@ export class WeightStep {
         linear += gradient[i] * delta[i];
         square += delta[i] * delta[i];
       }
-      const member = this.membership(variable);
-      if (!member?.block.ready) continue;
-      vectorsOf(blocks, member.block).input[member.index] = inPrecision(delta, this.config.precision);
-    }
-    const products = multiplyAll(this.completed(blocks));
-    const dots = products.dots(runPhases(this.placement, products.phases));
-    return (sum(dots) + lambda * square) / 2 + linear;
+      return { variable, delta };
+    });
+    return (this.products.square(deltas) + lambda * square) / 2 + linear;
   }
 
   /** Exchanges the weights of these variables with their running averages. */
@@ -342,10 +286,3 @@ export class WeightStep {
 }
 
 const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-
-/** The entry of a block, made at its first use. */
-function vectorsOf(blocks: Map<CurvatureBlock, BlockVectors>, block: CurvatureBlock): BlockVectors {
-  let vectors = blocks.get(block);
-  if (!vectors) blocks.set(block, (vectors = { block, input: [], output: [] }));
-  return vectors;
-}
