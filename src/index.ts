@@ -28,7 +28,8 @@ export {
   type TrustRegionConfig,
 } from './optimizer/presets/index';
 export { radam, RadamOptimizer, type RadamConfig } from './optimizer/radam';
-export { NaturalGradientOptimizer, type OptimizerStats } from './optimizer/NaturalGradientOptimizer';
+export { NaturalGradientOptimizer } from './optimizer/NaturalGradientOptimizer';
+export type { OptimizerStats } from './optimizer/optimizerStats';
 export type { BlockView, CurvatureView, NamedVectors } from './optimizer/curvatureView';
 export type { NaturalGradientConfig } from './optimizer/config';
 export type { BlockSummary } from './curvature/block';

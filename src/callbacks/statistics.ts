@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 
-import type { OptimizerStats } from '../optimizer/NaturalGradientOptimizer';
+import type { OptimizerStats } from '../optimizer/optimizerStats';
 import { learningRateOf } from './learningRate';
 import type { Row } from './logFile';
 

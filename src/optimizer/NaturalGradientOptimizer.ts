@@ -2,16 +2,14 @@ import * as tf from '@tensorflow/tfjs';
 
 import type { BlockSummary } from '../curvature/block';
 import { NatgradError } from '../errors';
-import type { Estimator } from '../fisher/estimator';
 import { fisherSettings } from '../fisher/options';
 import { requireVariables } from '../host/check';
 import { host } from '../host/currentHost';
-import type { FloatArray, Kernels } from '../linalg/jobs';
 import { requireSchedule, valueAt, type Schedule } from '../step/schedule';
-import { requireTrustRegion, type TrustRegionReport } from '../step/trustRegion';
+import { requireTrustRegion } from '../step/trustRegion';
 import { record } from '../tape/record';
 import { tapeWorks } from '../tape/selfTest';
-import { fromTensor, requireState, toTensor, type NamedTensors } from './checkpoint';
+import { fromTensor, requireState, toTensor, type NamedTensors, type Stateful } from './checkpoint';
 import { CHOSEN, resolveConfig, type NaturalGradientConfig, type ResolvedConfig } from './config';
 import { Dampings } from './dampings';
 import { curvatureView, type CurvatureView } from './curvatureView';
@@ -19,49 +17,13 @@ import { CurvatureEstimation } from './estimation';
 import { readGradients, type Gradients } from './namedGradients';
 import { isInstanceOf } from './instanceOf';
 import { ModelledStep, type BatchLoss } from './modelledStep';
+import type { OptimizerStats } from './optimizerStats';
 import type { Placement } from './placement';
 import { restoreConfig, saveConfig } from './savedConfig';
+import { StepLog } from './stepLog';
 import { trustRegionStep } from './trustRegionStep';
+import { Warnings } from './warnings';
 import { WeightStep, type StepReport, type VariableGradient } from './weightStep';
-
-/** What `stats()` tells. */
-export interface OptimizerStats {
-  /** Steps taken so far. */
-  step: number;
-  /** Of the next step; with 'quadraticModel' that of the last one, and NaN within a trust region. */
-  learningRate: number;
-  /** What the last step multiplied the one before it by. */
-  momentum: number;
-  damping: number;
-  /** What the curvature is inverted with in the next refresh: `damping`, unless there is a `preconditionerDamping`. */
-  preconditionerDamping: number;
-  /** nu of the KL clip or of the norm constraint in the last step: 1 if it did not act. */
-  klClip: number;
-  /** Inner product of gradient and direction in the last step: twice the KL divergence of a step of length 1. */
-  gradientDotDirection: number;
-  /** What computes the curvature: a CUDA device, the addon on the processor, or plain TypeScript. */
-  backend: Kernels['name'];
-  /** The estimator in use; 'empirical' also where the loss has no recognisable distribution. */
-  fisher: Estimator;
-  /** Steps since the statistics of the inverses in use; -1 before there are any. */
-  refreshAge: number;
-  /** Smallest eigenvalue estimate among the damped factors of the last refresh; NaN where none was computed. */
-  minEigenvalue: number;
-  /** Steps that left the weights as they were because a gradient was not finite. */
-  skippedSteps: number;
-  /** Steps that were taken back because the loss grew (option `rejectSteps`). */
-  rejectedSteps: number;
-  /** The last step within a trust region; null without that option and before the first step. */
-  trustRegion: TrustRegionReport | null;
-  /** Batches that left the factors as they were because an activation or its gradient was not finite. */
-  skippedBatches: number;
-  /** Matrices that could not be inverted (their previous inverse stayed in use), over all refreshes. */
-  refreshFailures: number;
-  /** Matrices that needed float64, more damping or clipped eigenvalues to be inverted, over all refreshes. */
-  refreshRetries: number;
-  /** Wall time of the last step in milliseconds: gradients with statistics, and the update of the weights. */
-  milliseconds: { gradients: number; update: number };
-}
 
 /**
  * Natural-gradient descent as a tfjs optimizer: works in `model.compile` and `fit`, `minimize`, and `computeGradients` with
@@ -88,11 +50,8 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   private readonly estimation: CurvatureEstimation;
   private readonly weightStep: WeightStep;
   private readonly modelledStep: ModelledStep;
-  private readonly warned = new Set<string>();
-  private lastStep: StepReport = { learningRate: NaN, momentum: NaN, klClip: 1, gradientDotDirection: NaN };
-  private lastRegion: TrustRegionReport | null = null;
-  private skippedSteps = 0;
-  private milliseconds = { gradients: 0, update: 0 };
+  private readonly warnings = new Warnings();
+  private readonly log = new StepLog();
   private disposed = false;
 
   /**
@@ -103,7 +62,8 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     super();
     this.config = resolveConfig(config);
     this.dampings = new Dampings(this.config);
-    this.estimation = new CurvatureEstimation(this.config, (message) => this.warnOnce(message));
+    const warn = (message: string) => this.warnings.once(message);
+    this.estimation = new CurvatureEstimation(this.config, warn);
     this.placement = this.estimation.placement;
     this.weightStep = new WeightStep(
       this.config,
@@ -117,7 +77,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
       weightStep: this.weightStep,
       canRecord: () => this.canRecord(),
       refresher: this.estimation.refresher,
-      warn: (message) => this.warnOnce(message),
+      warn,
     });
   }
 
@@ -151,8 +111,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     varList?: tf.Variable[],
   ): { value: tf.Scalar; grads: tf.NamedTensorMap } {
     this.requireUsable();
-    const begin = performance.now();
-    try {
+    return this.log.timed('gradients', () => {
       const isDue = this.config.trustRegion === null && this.estimation.due(this.iterations);
       if (!(isDue || this.estimation.isResuming) || !this.canRecord())
         return super.computeGradients(f, varList);
@@ -164,9 +123,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
       );
       this.estimation.rowGradients.claim(recorded.grads);
       return recorded;
-    } finally {
-      this.milliseconds.gradients = performance.now() - begin;
-    }
+    });
   }
 
   /**
@@ -210,13 +167,12 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   /** @param loss of the batch, where the step has to look at it again */
   private advance(variableGradients: Gradients, loss: BatchLoss | null): void {
     this.requireUsable();
-    const begin = performance.now();
-    const step = this.iterations;
-    this.estimation.refresher.settle(step);
-    host().lend(() => this.descendAlong(readGradients(variableGradients, host()), loss));
-    this.estimation.refresher.stepped();
-    this.incrementIterations();
-    this.milliseconds.update = performance.now() - begin;
+    this.log.timed('update', () => {
+      this.estimation.refresher.settle(this.iterations);
+      host().lend(() => this.descendAlong(readGradients(variableGradients, host()), loss));
+      this.estimation.refresher.stepped();
+      this.incrementIterations();
+    });
   }
 
   private descendAlong(entries: VariableGradient[], loss: BatchLoss | null): void {
@@ -225,12 +181,12 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
       return;
     }
     if (entries.length > 0 && this.estimation.blocks.length === 0 && this.canRecord()) {
-      this.warnOnce(
+      this.warnings.once(
         'No statistics of the Fisher matrix have been gathered, so the plain gradient is applied; ' +
           'compute gradients with `optimizer.computeGradients(f)` instead of `tf.variableGrads(f)`.',
       );
     }
-    this.lastStep = loss ? this.lookAgain(entries, loss) : this.step(entries);
+    this.log.last = loss ? this.lookAgain(entries, loss) : this.step(entries);
   }
 
   private step(entries: VariableGradient[]): StepReport {
@@ -257,20 +213,20 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
         'trustRegion cannot do without the autodiff tape; use @tensorflow/tfjs 4.22.',
       );
     }
-    const begin = performance.now();
     const { fisher, trustRegion } = this.config;
     const options = requireTrustRegion(trustRegion)!;
-    const { loss, finite, ...report } = trustRegionStep(f, varList, fisherSettings(fisher), options, host());
-    this.lastRegion = report;
+    const { loss, finite, ...report } = this.log.timed('update', () =>
+      trustRegionStep(f, varList, fisherSettings(fisher), options, host()),
+    );
+    this.log.region = report;
     if (!finite) this.skip();
     this.incrementIterations();
-    this.milliseconds = { gradients: 0, update: performance.now() - begin };
     return tf.scalar(loss);
   }
 
   private skip(): void {
-    this.skippedSteps++;
-    this.warnOnce(`A gradient of step ${this.iterations} is not finite; the weights stay as they are.`);
+    this.log.skipped++;
+    this.warnings.once(`A gradient of step ${this.iterations} is not finite; the weights stay as they are.`);
   }
 
   /** What every variable of the model got: structure, sizes, memory, and why where it is a fallback. Empty before the first step. */
@@ -294,7 +250,7 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     const { refreshedAt, minEigenvalue, failures, retries } = refresher;
     return {
       step: this.iterations,
-      ...this.lastStep,
+      ...this.log.last,
       learningRate: this.nextLearningRate(),
       damping: this.dampings.lambda(this.iterations),
       preconditionerDamping: this.dampings.preconditioner(this.iterations),
@@ -302,13 +258,13 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
       fisher: estimator,
       refreshAge: refreshedAt < 0 ? -1 : this.iterations - refreshedAt,
       minEigenvalue,
-      skippedSteps: this.skippedSteps,
+      skippedSteps: this.log.skipped,
       rejectedSteps: this.modelledStep.rejected,
-      trustRegion: this.lastRegion,
+      trustRegion: this.log.region,
       skippedBatches,
       refreshFailures: failures,
       refreshRetries: retries,
-      milliseconds: { ...this.milliseconds },
+      milliseconds: { ...this.log.milliseconds },
     };
   }
 
@@ -334,11 +290,8 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
   override async getWeights(): Promise<NamedTensors> {
     this.requireUsable();
     this.placement.recall();
-    const state: Record<string, FloatArray> = { ...this.weightStep.state(), ...this.estimation.state() };
-    Object.assign(state, this.dampings.state());
-    state.skippedSteps = Float64Array.of(this.skippedSteps);
-    state.rejectedSteps = Float64Array.of(this.modelledStep.rejected);
-    const tensors = Object.entries(state).map(([name, values]) => ({ name, tensor: toTensor(values) }));
+    const state = this.saved.flatMap((part) => Object.entries(part.state()));
+    const tensors = state.map(([name, values]) => ({ name, tensor: toTensor(values) }));
     return [await this.saveIterations(), ...tensors];
   }
 
@@ -358,11 +311,12 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     requireState(weightValues);
     const values = await this.extractIterations(weightValues);
     const state = Object.fromEntries(values.map(({ name, tensor }) => [name, fromTensor(tensor)]));
-    this.weightStep.load(state);
-    this.dampings.load(state);
-    [this.skippedSteps] = state.skippedSteps ?? [0];
-    [this.modelledStep.rejected] = state.rejectedSteps ?? [0];
-    this.estimation.load(state);
+    for (const part of this.saved) part.load(state);
+  }
+
+  /** The parts with a state that a checkpoint holds. */
+  private get saved(): Stateful[] {
+    return [this.weightStep, this.estimation, this.dampings, this.log, this.modelledStep];
   }
 
   getConfig(): tf.serialization.ConfigDict {
@@ -393,14 +347,14 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     const { learningRate } = this;
     if (this.config.trustRegion !== null) return NaN;
     return learningRate === CHOSEN
-      ? this.lastStep.learningRate
+      ? this.log.last.learningRate
       : valueAt(learningRate, this.iterations, 'learningRate');
   }
 
   /** Whether curvature can be read from the tape of this tfjs; if not, says once that training is first-order. */
   private canRecord(): boolean {
     if (tapeWorks()) return true;
-    this.warnOnce(
+    this.warnings.once(
       `The autodiff tape of this version of tfjs (${tf.version.tfjs}) is not what natgrad knows, so training is first-order: ` +
         'the plain gradient is applied. Use @tensorflow/tfjs 4.22.',
     );
@@ -411,14 +365,6 @@ export class NaturalGradientOptimizer extends tf.Optimizer {
     if (this.disposed) {
       throw new NatgradError('ERR_NATGRAD_STATE', 'This optimizer was disposed; make a new one.');
     }
-  }
-
-  /** Warns once per kind of message: numbers in it do not make it another one. */
-  private warnOnce(message: string): void {
-    const kind = message.replace(/\d+/g, '#');
-    if (this.warned.has(kind)) return;
-    this.warned.add(kind);
-    console.warn(`natgrad: ${message}`);
   }
 }
 

@@ -11,6 +11,14 @@ import type { FloatArray, Report } from '../linalg/jobs';
 /** Values by name, as tfjs's optimizers give and take them with `getWeights`, `setWeights` and `applyGradients`. */
 export type NamedTensors = Awaited<ReturnType<tf.Optimizer['getWeights']>>;
 
+/** A part of an optimizer with something that a checkpoint holds. */
+export interface Stateful {
+  /** Live arrays, by names that no other part has. */
+  state(): Record<string, FloatArray>;
+  /** Takes back what `state` gave, from among what all parts gave. */
+  load(state: Record<string, FloatArray>): void;
+}
+
 /** A float32 tensor [n] for float32 values, an int32 tensor [2 n] for float64 ones. */
 export function toTensor(values: FloatArray): tf.Tensor {
   const copy = values.slice();

@@ -7,9 +7,11 @@ import * as tf from '@tensorflow/tfjs';
 import { NatgradError } from '../errors';
 import { fisherSettings, type FisherSettings } from '../fisher/options';
 import type { Host } from '../host/host';
+import type { FloatArray } from '../linalg/jobs';
 import { LevenbergMarquardt } from '../step/levenbergMarquardt';
 import { minimiseModel, modelChange, quadraticModel, type QuadraticModel } from '../step/quadraticModel';
 import { withoutSideEffects } from '../tape/withoutSideEffects';
+import type { Stateful } from './checkpoint';
 import type { ResolvedConfig } from './config';
 import type { Dampings } from './dampings';
 import { fisherOnPlane } from './fisherOnPlane';
@@ -34,7 +36,7 @@ interface Surroundings {
   warn: (message: string) => void;
 }
 
-export class ModelledStep {
+export class ModelledStep implements Stateful {
   /** Steps that were taken back. */
   rejected = 0;
 
@@ -42,6 +44,14 @@ export class ModelledStep {
 
   constructor(private readonly around: Surroundings) {
     this.settings = fisherSettings(around.config.fisher);
+  }
+
+  state(): Record<string, FloatArray> {
+    return { rejectedSteps: Float64Array.of(this.rejected) };
+  }
+
+  load({ rejectedSteps }: Record<string, FloatArray>): void {
+    this.rejected = rejectedSteps?.[0] ?? 0;
   }
 
   /** Whether every step needs the loss as a function. */
