@@ -18,18 +18,13 @@ import { forward } from '../support/denseNet';
 import { relativeError } from '../support/matrices';
 import { classifier, examples, weightsOf } from '../support/classifier';
 import { naturalGradientParts, naturalStep, netOf, softmax } from '../support/softmaxNet';
+import { oneStep } from '../support/exactStep';
 
 const N = 10;
 const SIZES = [4, 6, 3];
 
 const exactly = {
-  learningRate: 1,
-  momentum: 0,
-  klClip: null,
-  refresh: 'immediate',
-  refreshPeriod: 1,
-  factorDecay: 0,
-  precision: 'float64',
+  ...oneStep,
   fisher: 'exact',
 } as const;
 

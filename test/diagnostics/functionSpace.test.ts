@@ -36,19 +36,14 @@ import {
   scaled,
   type Matrix,
 } from '../support/dense';
+import { oneStep } from '../support/exactStep';
 
 const N = 8;
 const SIZES = [16, 64, 64, 1];
 const LAYERS = 3;
 
 const exactly = {
-  learningRate: 1,
-  momentum: 0,
-  klClip: null,
-  refresh: 'immediate',
-  refreshPeriod: 1,
-  factorDecay: 0,
-  precision: 'float64',
+  ...oneStep,
   fisher: { estimator: 'exact', variance: 1 },
 } as const;
 

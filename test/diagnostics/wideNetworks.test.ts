@@ -15,17 +15,12 @@ import {
 } from '../../src/diagnostics';
 import { useBackend } from '../support/backends';
 import { fromRows, inverse, matrix, plus, times, type Matrix } from '../support/dense';
+import { oneStep } from '../support/exactStep';
 
 const N = 8;
 
 const exactly = {
-  learningRate: 1,
-  momentum: 0,
-  klClip: null,
-  refresh: 'immediate',
-  refreshPeriod: 1,
-  factorDecay: 0,
-  precision: 'float64',
+  ...oneStep,
   fisher: { estimator: 'exact', variance: 1 },
 } as const;
 

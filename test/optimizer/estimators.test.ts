@@ -1,24 +1,14 @@
 /** The estimators of the Fisher matrix and the ways to declare a predictive distribution, seen from the optimizer. */
 import * as tf from '@tensorflow/tfjs';
 
-import { kfac, observe, type FisherOption, type NaturalGradientConfig } from '../../src';
+import { kfac, observe, type FisherOption } from '../../src';
 import { useBackend } from '../support/backends';
+import { oneStep } from '../support/exactStep';
 import { relativeError } from '../support/matrices';
 import { values } from '../tape/nets';
 
 beforeAll(() => useBackend('cpu'));
 afterEach(() => tf.disposeVariables());
-
-const exactStep: NaturalGradientConfig = {
-  learningRate: 1,
-  momentum: 0,
-  klClip: null,
-  damping: 0.1,
-  factorDecay: 0,
-  refresh: 'immediate',
-  refreshPeriod: 1,
-  precision: 'float64',
-};
 
 /** The weights of `make()`, a loss with its variable, after one step. */
 function stepped(
@@ -26,7 +16,7 @@ function stepped(
   make: () => { loss: () => tf.Scalar; variable: tf.Variable },
 ): Float32Array {
   const { loss, variable } = make();
-  const optimizer = kfac({ ...exactStep, fisher });
+  const optimizer = kfac({ ...oneStep, damping: 0.1, fisher });
   optimizer.minimize(() => tf.tidy(loss), false, [variable]);
   const weights = variable.dataSync<'float32'>().slice();
   expect(optimizer.stats()).toMatchObject({ skippedBatches: 0, skippedSteps: 0 });

@@ -6,32 +6,8 @@ import { LevenbergMarquardt } from '../../src/step/levenbergMarquardt';
 import { errorWithCode } from '../errorWithCode';
 import { backends, useBackend } from '../support/backends';
 import { classifier, examples } from '../support/classifier';
-import { noise, randomInputs } from '../support/denseNet';
+import { dot, gradientAt, hessian, linear, lossAt, start } from '../support/leastSquares';
 import { relativeError } from '../support/matrices';
-
-/** A linear net with half squared error: f = x w, the loss 1/(2N) |x w - y|^2, whose Fisher matrix x'x / N is also its Hessian. */
-const ROWS = 12;
-const SIZE = 5;
-const inputs = randomInputs(ROWS, SIZE, 3);
-const targets = randomInputs(ROWS, 1, 4);
-const start = Float64Array.from({ length: SIZE }, noise(5));
-
-const times = (w: Float64Array) =>
-  Float64Array.from({ length: ROWS }, (_, r) =>
-    w.reduce((sum, value, i) => sum + value * inputs[r * SIZE + i], 0),
-  );
-
-const transposed = (u: Float64Array) =>
-  Float64Array.from(
-    { length: SIZE },
-    (_, i) => u.reduce((sum, value, r) => sum + value * inputs[r * SIZE + i], 0) / ROWS,
-  );
-
-const gradientAt = (w: Float64Array) => transposed(times(w).map((value, r) => value - targets[r]));
-const hessian = (p: Float64Array) => transposed(times(p));
-const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
-const lossAt = (w: Float64Array) =>
-  times(w).reduce((sum, value, r) => sum + (value - targets[r]) ** 2, 0) / (2 * ROWS);
 
 /** `steps` iterates of conjugate gradients on that loss, by the textbook (Hestenes & Stiefel 1952). */
 function conjugateIterates(steps: number): Float64Array[] {
@@ -56,14 +32,6 @@ describe.each(backends)("'quadraticModel' on the %s backend of tfjs", (backend) 
   let warnings: jest.SpyInstance;
   beforeEach(() => (warnings = jest.spyOn(console, 'warn').mockImplementation(() => {})));
   afterEach(() => warnings.mockRestore());
-
-  const linear = () => {
-    const w = tf.variable<tf.Rank.R2>(tf.tensor2d(Float32Array.from(start), [SIZE, 1]));
-    const x = tf.tensor2d(Float32Array.from(inputs), [ROWS, SIZE]);
-    const y = tf.tensor2d(Float32Array.from(targets), [ROWS, 1]);
-    const loss = () => tf.tidy(() => tf.squaredDifference(x.matMul(w), y).mean().div(2).asScalar());
-    return { w, loss };
-  };
 
   /** No factor is ever made, so that the direction is the gradient itself: the identity as preconditioner. */
   const identity: NaturalGradientConfig = {

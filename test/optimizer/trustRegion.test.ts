@@ -3,32 +3,15 @@ import * as tf from '@tensorflow/tfjs';
 import { NaturalGradientOptimizer, trustRegion } from '../../src';
 import { errorWithCode } from '../errorWithCode';
 import { backends, useBackend } from '../support/backends';
-import { noise, randomInputs } from '../support/denseNet';
+import { randomInputs } from '../support/denseNet';
+import { dot, gradientAt, hessian, inputs, linear, ROWS, SIZE, start, lossAt } from '../support/leastSquares';
 import { addOuterProduct, plusDiagonal, solve } from '../support/matrices';
-
-const ROWS = 12;
-const SIZE = 5;
-const inputs = randomInputs(ROWS, SIZE, 3);
-const targets = randomInputs(ROWS, 1, 4);
-const start = Float64Array.from({ length: SIZE }, noise(5));
 
 /** F = x'x / N of the linear net f = x w with half squared error. */
 const fisher = new Float64Array(SIZE * SIZE);
 for (let r = 0; r < ROWS; r++) addOuterProduct(fisher, inputs.subarray(r * SIZE, (r + 1) * SIZE), 1 / ROWS);
 
-const times = (p: Float64Array) =>
-  p.map((_, i) => p.reduce((sum, value, j) => sum + fisher[i * SIZE + j] * value, 0));
-const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
-
-const gradient = (): Float64Array => {
-  const result = new Float64Array(SIZE);
-  for (let r = 0; r < ROWS; r++) {
-    const x = inputs.subarray(r * SIZE, (r + 1) * SIZE);
-    const residual = dot(x, start) - targets[r];
-    for (let i = 0; i < SIZE; i++) result[i] += (residual * x[i]) / ROWS;
-  }
-  return result;
-};
+const gradient = () => gradientAt(start);
 
 describe.each(backends)('trustRegion on the %s backend of tfjs', (backend) => {
   beforeAll(() => useBackend(backend));
@@ -36,13 +19,6 @@ describe.each(backends)('trustRegion on the %s backend of tfjs', (backend) => {
   let warnings: jest.SpyInstance;
   beforeEach(() => (warnings = jest.spyOn(console, 'warn').mockImplementation(() => {})));
   afterEach(() => warnings.mockRestore());
-
-  const linear = () => {
-    const w = tf.variable<tf.Rank.R2>(tf.tensor2d(Float32Array.from(start), [SIZE, 1]));
-    const x = tf.tensor2d(Float32Array.from(inputs), [ROWS, SIZE]);
-    const y = tf.tensor2d(Float32Array.from(targets), [ROWS, 1]);
-    return { w, loss: () => tf.tidy(() => tf.squaredDifference(x.matMul(w), y).mean().div(2).asScalar()) };
-  };
 
   it('takes a step along the natural gradient whose divergence is the bound', () => {
     const { w, loss } = linear();
@@ -57,7 +33,7 @@ describe.each(backends)('trustRegion on the %s backend of tfjs', (backend) => {
     const cost = optimizer.minimize(loss, true, [w])!;
     const step = Float64Array.from(w.dataSync<'float32'>(), (value, i) => value - Math.fround(start[i]));
     const report = optimizer.stats().trustRegion!;
-    const quadratic = dot(step, times(step)) / 2;
+    const quadratic = dot(step, hessian(step)) / 2;
     expect(Math.abs(report.kl / quadratic - 1)).toBeLessThan(1e-3);
     expect(Math.abs(quadratic / (report.fraction ** 2 * maxKl) - 1)).toBeLessThan(1e-3);
     expect([1, 0.8]).toContain(report.fraction);
@@ -170,9 +146,3 @@ describe.each(backends)('trustRegion on the %s backend of tfjs', (backend) => {
     expect(restored.getConfig()).toEqual(config);
   });
 });
-
-function lossAt(w: Float64Array): number {
-  let sum = 0;
-  for (let r = 0; r < ROWS; r++) sum += (dot(inputs.subarray(r * SIZE, (r + 1) * SIZE), w) - targets[r]) ** 2;
-  return sum / (2 * ROWS);
-}

@@ -5,6 +5,7 @@ import type { NaturalGradientConfig, NaturalGradientOptimizer } from '../../src'
 import { useBackend } from './backends';
 import { relativeError } from './matrices';
 import { classifier, examples, weightsOf } from './classifier';
+import { oneStep } from './exactStep';
 import { naturalGradientParts, naturalStep, netOf } from './softmaxNet';
 
 type Config = Omit<NaturalGradientConfig, 'curvature'>;
@@ -26,17 +27,6 @@ export async function train(model: tf.Sequential, steps: number, from = 0): Prom
   return losses;
 }
 
-/** One step of length 1 with nothing but preconditioning in it. */
-export const exactStep: Config = {
-  learningRate: 1,
-  momentum: 0,
-  klClip: null,
-  refresh: 'immediate',
-  refreshPeriod: 1,
-  factorDecay: 0,
-  precision: 'float64',
-};
-
 /** How far one step is from minus the damped natural gradient of the same network in float64, relative to the step. */
 export async function stepError(
   create: Create,
@@ -44,7 +34,7 @@ export async function stepError(
   lambda: number,
   blocks: 'layers' | 'whole',
 ): Promise<number> {
-  const { model } = compiled(create, { ...exactStep, damping: lambda, fisher: estimator });
+  const { model } = compiled(create, { ...oneStep, damping: lambda, fisher: estimator });
   const { x, y } = examples(10);
   const before = weightsOf(model);
   await model.trainOnBatch(x, y);

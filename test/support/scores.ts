@@ -19,6 +19,31 @@ export interface LayerSizes {
   transposed?: boolean;
 }
 
+/** Options of a block of one layer. */
+export function blockOptions(sizes: LayerSizes, precision: 'float32' | 'float64' = 'float64') {
+  const { inputSize, outputSize, bias, transposed } = sizes;
+  const kernel = transposed ? [outputSize, inputSize] : [inputSize, outputSize];
+  const shape = {
+    names: bias ? ['kernel', 'bias'] : ['kernel'],
+    shapes: bias ? [kernel, [outputSize]] : [kernel],
+  };
+  return { shape, ...sizes, precision };
+}
+
+/** Statistics of the inputs of the first batch with two backward passes that count half each, and the second pass as a batch of its own. */
+export function twoPasses(first: RowBatch, second: RowBatch, gradientScale: number) {
+  const passes = [first, second].map(({ outputGradients }) => ({
+    weight: 0.5,
+    gradientScale,
+    outputGradients,
+  }));
+  const pairs = first.pairs.map((rows, n) => [{ a: rows[0].a, g: second.pairs[n][0].g }]);
+  return {
+    statistics: { examples: first.examples, activations: first.activations, passes },
+    other: { ...first, pairs },
+  };
+}
+
 /** A dense layer that is used `uses` times with `positions` rows per example each. */
 export function denseBatch(
   { inputSize, outputSize, bias }: LayerSizes,

@@ -12,6 +12,7 @@ import {
   joined,
   single,
   split,
+  twoPasses,
   type LayerSizes,
 } from '../../support/scores';
 
@@ -107,17 +108,8 @@ describe.each(['cpu', 'reference'] as const)('ExactDiagonalBlock on the %s kerne
     const [first, second, third] = [45, 46, 47].map((seed) => denseBatch(sizes, { examples: 4, seed }));
     const block = blockOf(sizes);
     feed(kernel, block, first);
-    const passes = [second, third].map(({ outputGradients }) => ({
-      weight: 0.5,
-      gradientScale: 2,
-      outputGradients,
-    }));
-    const statistics = { examples: 4, activations: second.activations, passes };
+    const { statistics, other } = twoPasses(second, third, 2);
     kernel.run(block.updatePhases([statistics], { decay: 0.25, scale: 0.75 }).map(({ jobs }) => jobs));
-    const other = {
-      ...second,
-      pairs: second.pairs.map((rows, n) => [{ a: rows[0].a, g: third.pairs[n][0].g }]),
-    };
     const [f1, f2, f3] = [first, second, other].map((batch) => diagonalOf(fisherOf(batch)));
     const expected = f1.map((value, i) => 0.25 * value + 0.75 * 4 * (f2[i] / 2 + f3[i] / 2));
     expect(relativeError(diagonalOf(block.toDense()), expected)).toBeLessThan(1e-13);

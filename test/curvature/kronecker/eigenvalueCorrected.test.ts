@@ -10,6 +10,7 @@ import { feed, precondition, refresh } from '../../support/blocks';
 import { randomInputs } from '../../support/denseNet';
 import { plusDiagonal, relativeError, solve } from '../../support/matrices';
 import {
+  blockOptions,
   convolutionBatch,
   denseBatch,
   errorsAgainstDense,
@@ -23,18 +24,8 @@ import {
   type RowBatch,
 } from '../../support/scores';
 
-function optionsOf(sizes: LayerSizes, precision: 'float32' | 'float64' = 'float64') {
-  const { inputSize, outputSize, bias, transposed } = sizes;
-  const kernel = transposed ? [outputSize, inputSize] : [inputSize, outputSize];
-  const shape = {
-    names: bias ? ['kernel', 'bias'] : ['kernel'],
-    shapes: bias ? [kernel, [outputSize]] : [kernel],
-  };
-  return { shape, ...sizes, precision };
-}
-
 const corrected = (sizes: LayerSizes, options: EigenvalueCorrectedOptions = {}) =>
-  new EigenvalueCorrectedBlock({ ...optionsOf(sizes), ...options });
+  new EigenvalueCorrectedBlock({ ...blockOptions(sizes), ...options });
 
 const sizes: LayerSizes = { inputSize: 4, outputSize: 3, bias: true };
 
@@ -110,7 +101,7 @@ describe.each(['cpu', 'reference'] as const)('EigenvalueCorrectedBlock on the %s
     const dense = block.toDense();
     expect(relativeError(dense, bestDiagonal(block, fisher, layer.transposed))).toBeLessThan(1e-10);
     expect(Math.abs(traceOf(dense) / traceOf(fisher) - 1)).toBeLessThan(1e-10);
-    const factored = new KroneckerFactoredBlock(optionsOf(layer));
+    const factored = new KroneckerFactoredBlock(blockOptions(layer));
     feed(kernel, factored, batch);
     expect(distance(dense, fisher)).toBeLessThanOrEqual(distance(factored.toDense(), fisher) + 1e-12);
 
@@ -120,7 +111,7 @@ describe.each(['cpu', 'reference'] as const)('EigenvalueCorrectedBlock on the %s
 
   it('works in float32', () => {
     const batch = single(denseBatch(sizes, { examples: 9, seed: 11 }));
-    const block = new EigenvalueCorrectedBlock(optionsOf(sizes, 'float32'));
+    const block = new EigenvalueCorrectedBlock(blockOptions(sizes, 'float32'));
     feed(kernel, block, batch);
     const errors = errorsAgainstDense(kernel, block, 0.1);
     expect(Math.max(errors.product, errors.solution, errors.dot)).toBeLessThan(1e-4);
@@ -185,7 +176,7 @@ describe.each(['cpu', 'reference'] as const)('EigenvalueCorrectedBlock on the %s
 
   it('keeps a large input as it is where only the diagonal of its factor is kept', () => {
     const batch = denseBatch(sizes, { examples: 9, seed: 24 });
-    const block = new EigenvalueCorrectedBlock({ ...optionsOf(sizes), diagonalInput: true });
+    const block = new EigenvalueCorrectedBlock({ ...blockOptions(sizes), diagonalInput: true });
     feed(kernel, block, batch);
     expect(Math.abs(traceOf(block.toDense()) / traceOf(fisherOf(batch)) - 1)).toBeLessThan(1e-12);
     const errors = errorsAgainstDense(kernel, block, 0.2);
@@ -221,8 +212,8 @@ describe.each(['cpu', 'reference'] as const)('EigenbasisBlock on the %s kernels'
   ] as [string, LayerSizes, object][])('solves (A (x) G + lambda I) x = v exactly: %s', (_, layer, more) => {
     // Oracle: elimination with the dense Kronecker product of K-FAC's factors and lambda on its diagonal.
     const batch = denseBatch(layer, { examples: 9, positions: 2, seed: 28 });
-    const block = new EigenbasisBlock({ ...optionsOf(layer), ...more });
-    const factored = new KroneckerFactoredBlock({ ...optionsOf(layer), ...more });
+    const block = new EigenbasisBlock({ ...blockOptions(layer), ...more });
+    const factored = new KroneckerFactoredBlock({ ...blockOptions(layer), ...more });
     feed(kernel, block, batch);
     feed(kernel, factored, batch);
     expect(relativeError(block.toDense(), factored.toDense())).toBeLessThan(1e-15);
@@ -235,7 +226,7 @@ describe.each(['cpu', 'reference'] as const)('EigenbasisBlock on the %s kernels'
     const batch = single(
       denseBatch({ inputSize: 20, outputSize: 15, bias: true }, { examples: 1, seed: 30 }),
     );
-    const block = new EigenbasisBlock(optionsOf({ inputSize: 20, outputSize: 15, bias: true }, 'float32'));
+    const block = new EigenbasisBlock(blockOptions({ inputSize: 20, outputSize: 15, bias: true }, 'float32'));
     feed(kernel, block, batch);
     refresh(kernel, block, 1e-12);
     const { valuesA, valuesG } = block.state();
@@ -252,7 +243,7 @@ describe('the equal split of the damping', () => {
   it('adds sqrt(lambda) to either factor', () => {
     // Oracle: elimination with (A + sqrt(lambda) I) (x) (G + sqrt(lambda) I), from the factors' lower triangles.
     const kernel = kernels('reference');
-    const block = new KroneckerFactoredBlock({ ...optionsOf(sizes), dampingSplit: 'equal' });
+    const block = new KroneckerFactoredBlock({ ...blockOptions(sizes), dampingSplit: 'equal' });
     feed(kernel, block, denseBatch(sizes, { examples: 9, seed: 32 }));
     const { A, G } = block.state();
     const full = (lower: FloatArray, n: number) =>

@@ -9,6 +9,7 @@ import { feed, precondition, refresh } from '../../support/blocks';
 import { randomInputs } from '../../support/denseNet';
 import { plusDiagonal, relativeError, solve } from '../../support/matrices';
 import {
+  blockOptions,
   convolutionBatch,
   denseBatch,
   errorsAgainstDense,
@@ -16,19 +17,10 @@ import {
   joined,
   single,
   split,
+  twoPasses,
   type LayerSizes,
   type RowBatch,
 } from '../../support/scores';
-
-function optionsOf(sizes: LayerSizes, precision: 'float32' | 'float64' = 'float64') {
-  const { inputSize, outputSize, bias, transposed } = sizes;
-  const kernel = transposed ? [outputSize, inputSize] : [inputSize, outputSize];
-  const shape = {
-    names: bias ? ['kernel', 'bias'] : ['kernel'],
-    shapes: bias ? [kernel, [outputSize]] : [kernel],
-  };
-  return { shape, ...sizes, precision };
-}
 
 const sizes: LayerSizes = { inputSize: 4, outputSize: 3, bias: true };
 const withoutBias: LayerSizes = { ...sizes, bias: false };
@@ -45,8 +37,8 @@ function unitBlocks(
 }
 
 const forms: [string, (sizes: LayerSizes, precision?: 'float32' | 'float64') => CurvatureBlock][] = [
-  ['primal', (layer, precision) => new UnitWiseBlock(optionsOf(layer, precision))],
-  ['dual', (layer, precision) => new UnitWiseDualBlock({ ...optionsOf(layer, precision), window: 12 })],
+  ['primal', (layer, precision) => new UnitWiseBlock(blockOptions(layer, precision))],
+  ['dual', (layer, precision) => new UnitWiseDualBlock({ ...blockOptions(layer, precision), window: 12 })],
 ];
 
 describe.each(['cpu', 'reference'] as const)('unit-wise blocks on the %s kernels', (backend) => {
@@ -103,17 +95,8 @@ describe.each(['cpu', 'reference'] as const)('unit-wise blocks on the %s kernels
       const [first, second, third] = [55, 57, 59].map((seed) => denseBatch(sizes, { examples: 4, seed }));
       const block = blockOf(sizes);
       feed(kernel, block, first);
-      const passes = [second, third].map(({ outputGradients }) => ({
-        weight: 0.5,
-        gradientScale: 1,
-        outputGradients,
-      }));
-      const statistics = { examples: 4, activations: second.activations, passes };
+      const { statistics, other } = twoPasses(second, third, 1);
       kernel.run(block.updatePhases([statistics], { decay: 0.25, scale: 0.75 }).map(({ jobs }) => jobs));
-      const other = {
-        ...second,
-        pairs: second.pairs.map((rows, n) => [{ a: rows[0].a, g: third.pairs[n][0].g }]),
-      };
       const [f1, f2, f3] = [first, second, other].map((batch) => unitBlocks(fisherOf(batch), sizes));
       const expected = f1.map((value, i) => 0.25 * value + 0.375 * (f2[i] + f3[i]));
       expect(relativeError(block.toDense(), expected)).toBeLessThan(1e-13);
@@ -145,7 +128,7 @@ describe.each(['cpu', 'reference'] as const)('unit-wise blocks on the %s kernels
   it('count the positions of a convolution as independent', () => {
     const layer = { ...sizes, inputSize: 8 };
     const batch = convolutionBatch(2, 3, 3, 63);
-    const block = new UnitWiseBlock(optionsOf(layer));
+    const block = new UnitWiseBlock(blockOptions(layer));
     feed(kernel, block, batch);
     const expected = unitBlocks(fisherOf(batch, { independentRows: true }), layer);
     expect(relativeError(block.toDense(), expected)).toBeLessThan(1e-13);
@@ -157,7 +140,7 @@ describe.each(['cpu', 'reference'] as const)('unit-wise blocks on the %s kernels
 describe.each(['cpu', 'reference'] as const)('UnitWiseDualBlock on the %s kernels', (backend) => {
   let kernel: Kernels;
   beforeAll(() => (kernel = kernels(backend)));
-  const dual = (window: number) => new UnitWiseDualBlock({ ...optionsOf(sizes), window });
+  const dual = (window: number) => new UnitWiseDualBlock({ ...blockOptions(sizes), window });
 
   it('forgets the oldest rows, and weights what is left to one batch', () => {
     // Oracle: of three batches of 4 under decay, a window of 8 holds the last two, with weights 0.5 / 1.5 and 1 / 1.5.
@@ -230,7 +213,7 @@ describe.each(['cpu', 'reference'] as const)('QuasiDiagonalBlock on the %s kerne
   ] as [string, LayerSizes, RowBatch][])('solves its own matrix for %s', (_, layer, batch) => {
     // Oracle: the dense unit blocks, of which M keeps diagonal and row of the bias; elimination with the damped M.
     const blocks = unitBlocks(fisherOf(batch, { independentRows: true }), layer);
-    const block = new QuasiDiagonalBlock(optionsOf(layer));
+    const block = new QuasiDiagonalBlock(blockOptions(layer));
     feed(kernel, block, batch);
     expect(relativeError(block.toDense(), quasiDiagonal(blocks, layer))).toBeLessThan(1e-12);
     const errors = errorsAgainstDense(kernel, block, 0.1, () => quasiDiagonal(blocks, layer, 0.1));
@@ -241,7 +224,7 @@ describe.each(['cpu', 'reference'] as const)('QuasiDiagonalBlock on the %s kerne
     // Then there are no other weights, and nothing is left out.
     const layer = { ...sizes, inputSize: 1 };
     const batch = denseBatch(layer, { examples: 6, seed: 91 });
-    const block = new QuasiDiagonalBlock(optionsOf(layer));
+    const block = new QuasiDiagonalBlock(blockOptions(layer));
     feed(kernel, block, batch);
     const blocks = unitBlocks(fisherOf(batch), layer);
     expect(relativeError(block.toDense(), blocks)).toBeLessThan(1e-13);
@@ -251,7 +234,7 @@ describe.each(['cpu', 'reference'] as const)('QuasiDiagonalBlock on the %s kerne
 
   it('works in float32', () => {
     const batch = single(denseBatch(sizes, { examples: 9, seed: 93 }));
-    const block = new QuasiDiagonalBlock(optionsOf(sizes, 'float32'));
+    const block = new QuasiDiagonalBlock(blockOptions(sizes, 'float32'));
     feed(kernel, block, batch);
     const blocks = unitBlocks(fisherOf(batch), sizes);
     const errors = errorsAgainstDense(kernel, block, 0.1, () => quasiDiagonal(blocks, sizes, 0.1));

@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 
 import { exactNaturalGradient } from '../../../src';
 import { useBackend } from '../../support/backends';
-import { compiled, exactStep, itTrains, stepError, train } from '../../support/batchPresets';
+import { compiled, itTrains, stepError, train } from '../../support/batchPresets';
+import { oneStep } from '../../support/exactStep';
 import { forward, randomInputs, randomNet } from '../../support/denseNet';
 import { relativeError, solve } from '../../support/matrices';
 import { examples, weightsOf } from '../../support/classifier';
@@ -39,7 +40,7 @@ describe('exactNaturalGradient', () => {
     for (const form of ['primal', 'dual'] as const) {
       const model = tf.sequential({ layers: [tf.layers.dense({ units: 2, inputShape: [3] })] });
       model.compile({
-        optimizer: exactNaturalGradient({ ...exactStep, damping: 1e-6, form }),
+        optimizer: exactNaturalGradient({ ...oneStep, damping: 1e-6, form }),
         loss: 'meanSquaredError',
       });
       await model.trainOnBatch(x, y);
@@ -83,7 +84,7 @@ describe('exactNaturalGradient', () => {
           }
         }
         model.setWeights([tf.tensor2d(kernel, [3, 3]), tf.tensor1d(bias)]);
-        const optimizer = exactNaturalGradient({ ...exactStep, damping: 1e-5, learningRate: 0.5 });
+        const optimizer = exactNaturalGradient({ ...oneStep, damping: 1e-5, learningRate: 0.5 });
         model.compile({ optimizer, loss: 'categoricalCrossentropy' });
         const x = tf.tensor2d(Float32Array.from(values), [12, 3]);
         await model.trainOnBatch(x, y);
