@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 
 import { NaturalGradientOptimizer, observe, type NaturalGradientConfig } from '../../src';
 import { structures, type CurvatureOption, type StructureName } from '../../src/curvature/structures';
-import { exactStep } from '../support/batchPresets';
+import { oneStep } from '../support/exactStep';
 import { useBackend } from '../support/backends';
 import { relativeError } from '../support/matrices';
 import { values } from '../tape/nets';
@@ -30,7 +30,7 @@ function crossEntropy({ targets, weights }: Batch, logits: tf.Tensor2D): tf.Scal
 
 function stepped(problem: Problem, batch: () => Batch, config: NaturalGradientConfig): Float64Array {
   const variables = problem.variables();
-  const optimizer = new NaturalGradientOptimizer({ ...exactStep, damping: 0.1, ...config });
+  const optimizer = new NaturalGradientOptimizer({ ...oneStep, damping: 0.1, ...config });
   const before = variables.map((variable) => variable.dataSync().slice());
   const loss = () => {
     const given = batch();
@@ -233,7 +233,7 @@ test('rows count by their weight', () => {
 test('a batch without a row that counts leaves the statistics as they are, and says so', () => {
   const warnings = jest.spyOn(console, 'warn').mockImplementation(() => {});
   const variables = sequence.variables();
-  const optimizer = new NaturalGradientOptimizer({ ...exactStep, factorDecay: 0.5, seed: 1 });
+  const optimizer = new NaturalGradientOptimizer({ ...oneStep, factorDecay: 0.5, seed: 1 });
   const step = (weights: tf.Tensor1D) =>
     optimizer.minimize(
       () =>
