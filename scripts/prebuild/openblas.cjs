@@ -39,11 +39,11 @@ function membersByName(ar, archive) {
 }
 
 /** One archive of both. Where both have a routine it is OpenBLAS's: which of two a linker takes depends on the linker. */
-function joinArchives(ar, result, { blas, lapack }) {
+function joinArchives(ar, result, { blas, eigensolver }) {
   const own = membersByName(ar, blas);
-  const double = [...membersByName(ar, lapack)].filter(([name]) => own.has(name)).map(([, member]) => member);
-  run(ar, ['d', lapack, ...double]);
-  const script = [`CREATE ${result}`, `ADDLIB ${blas}`, `ADDLIB ${lapack}`, 'SAVE', 'END', ''];
+  const all = [...membersByName(ar, eigensolver)];
+  run(ar, ['d', eigensolver, ...all.filter(([name]) => own.has(name)).map(([, member]) => member)]);
+  const script = [`CREATE ${result}`, `ADDLIB ${blas}`, `ADDLIB ${eigensolver}`, 'SAVE', 'END', ''];
   run(ar, ['-M'], { input: script.join('\n') });
 }
 
@@ -81,7 +81,7 @@ function openblas(name, target, compilers) {
   const built = fs.readdirSync(source).find((file) => /^libopenblas.*-r.*\.a$/.test(file));
   joinArchives(`${target.triple}-ar`, `${archive}.new`, {
     blas: path.join(source, built),
-    lapack: eigensolver,
+    eigensolver,
   });
   fs.renameSync(`${archive}.new`, archive);
   fs.rmSync(source, { recursive: true, force: true });
