@@ -65,8 +65,16 @@ Napi::Float64Array Environment::run(napi_value phases, const std::shared_ptr<Ope
   const Work work = parseWork(env_, phases);
   releaseForgotten();
   leases_.check(env_, work.accesses);
-  return packReports(env_, device ? device->device().run(cpuBackend(), work.phases, threads)
-                                  : natgrad::run(cpuBackend(), work.phases, threads));
+  const int free = freeThreads();
+  return packReports(env_, device ? device->device().run(cpuBackend(), work.phases, free)
+                                  : natgrad::run(cpuBackend(), work.phases, free));
+}
+
+// Submitted work that is under way occupies processors. A helper that takes up a task and then has to wait for one of them holds up the
+// caller longer than it helps.
+int Environment::freeThreads() {
+  const auto busy = std::count_if(workers_.begin(), workers_.end(), [](const auto& worker) { return worker && worker->busy(); });
+  return std::max(threads - static_cast<int>(busy), 1);
 }
 
 std::shared_ptr<Handed> Environment::submit(napi_value phases, const std::shared_ptr<OpenDevice>& device, Lane lane) {

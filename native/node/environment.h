@@ -47,6 +47,7 @@ class Environment {
  private:
   Worker& start(Lane lane);
   void openAnnouncements();
+  int freeThreads();
   Worker& workerOf(const Submission& submission) { return *workers_[static_cast<size_t>(submission.lane)]; }
   void stop();
   void endOf(const Submission& submission);

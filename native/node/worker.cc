@@ -72,6 +72,7 @@ void Worker::stop() {
 void Worker::submit(std::shared_ptr<Submission> submission) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    lastSubmitted_ = submission->ticket;
     queue_.push_back(std::move(submission));
   }
   arrived_.notify_one();
@@ -80,6 +81,11 @@ void Worker::submit(std::shared_ptr<Submission> submission) {
 bool Worker::finished(uint64_t ticket) {
   const std::lock_guard<std::mutex> lock(mutex_);
   return lastFinished_ >= ticket;
+}
+
+bool Worker::busy() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return lastFinished_ < lastSubmitted_;
 }
 
 void Worker::wait(uint64_t ticket) {

@@ -42,6 +42,8 @@ class Worker {
 
   void submit(std::shared_ptr<Submission> submission);
   bool finished(uint64_t ticket);
+  // Whether there is work that is not finished.
+  bool busy();
   void wait(uint64_t ticket);
   // Finishes the submission under way and drops the others. Nothing can be submitted afterwards.
   void stop();
@@ -56,6 +58,7 @@ class Worker {
   std::mutex mutex_;
   std::condition_variable arrived_, done_;
   std::deque<std::shared_ptr<Submission>> queue_;
+  uint64_t lastSubmitted_ = 0;
   uint64_t lastFinished_ = 0;  // tickets are given out in the order of the queue, with gaps
   uint64_t tellUpTo_ = 0;
   bool stopping_ = false;

@@ -17,6 +17,7 @@ export function areAllMasked(outputs: OutputWeights): boolean {
  * sequence that is predicted from one row), the mean weight of those; of several outputs again the mean, 1 for one without weights.
  */
 export function rowWeights(outputs: OutputWeights, rows: number): Float32Array | undefined {
+  if (outputs.length === 0) return undefined;
   const sums = new Float32Array(rows);
   for (const weights of outputs) {
     const examples = greatestCommonDivisor(weights?.length ?? rows, rows);
