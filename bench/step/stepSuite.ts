@@ -33,6 +33,19 @@ const targets: Partial<Record<string, Partial<Record<OptimizerName, { sgd: Targe
   'tensorflow mlp': { 'kfac sampled': { sgd: { atMost: 1.15 } } },
 };
 
+/**
+ * Lets compilers, caches and the refreshes that come more often at first settle. V8 goes on compiling for some hundred steps, which a training
+ * of thousands does not notice.
+ */
+async function warmUp(trainee: Trainee): Promise<void> {
+  const [leastSteps, mostSteps, seconds] = [2 * blockSteps, 20 * blockSteps, 3];
+  const begin = performance.now();
+  for (let steps = 0; steps < mostSteps; steps += blockSteps) {
+    if (steps >= leastSteps && performance.now() - begin > 1000 * seconds) return;
+    await trainee.train(blockSteps);
+  }
+}
+
 /** One training step with each optimizer, on the tfjs backend that is current. */
 export async function stepSuite(variant: string, model: ModelName, effort: Effort): Promise<Section> {
   const data = new Data(40);
@@ -42,8 +55,7 @@ export async function stepSuite(variant: string, model: ModelName, effort: Effor
   );
   const names = trainees.map(({ name }) => name as OptimizerName);
   try {
-    // Compilers, caches, and the refreshes that come more often at first.
-    for (const trainee of trainees) await asNamed(trainee, () => trainee.train(2 * blockSteps));
+    for (const trainee of trainees) await asNamed(trainee, () => warmUp(trainee));
     // Wall times of the two parts of a step, by round; a burst's last step stands for it.
     const parts = new Map<string, { gradients: number[]; update: number[] }>();
     const competitors = trainees.map((trainee) => {
