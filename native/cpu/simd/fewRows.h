@@ -15,21 +15,8 @@ namespace {
 template <class T, int64_t rows>
 void fewRowsTile(int64_t depth, const T* a, int64_t lda, const T* panel, int64_t columns, T alpha, T beta, T* c, int64_t ldc) {
   using V = LanesOf<T>;
-  V sum[rows][gramVectors];
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t v = 0; v < gramVectors; ++v) sum[r][v] = V{};
-  }
-  for (int64_t k = 0; k < depth; ++k) {
-    V b[gramVectors];
-    for (int64_t v = 0; v < gramVectors; ++v) b[v] = load(panel + k * gramPanel<T> + v * width<T>);
-#pragma GCC unroll 8
-    for (int64_t r = 0; r < rows; ++r) {
-      V factor = broadcast(a[r * lda + k]);
-      holdInRegister(factor);
-#pragma GCC unroll 3
-      for (int64_t v = 0; v < gramVectors; ++v) sum[r][v] = mulAdd(factor, b[v], sum[r][v]);
-    }
-  }
+  V sum[rows][gramVectors] = {};
+  addProducts(depth, a, lda, 1, panel, sum);
   const V scale = broadcast(alpha), keep = broadcast(beta);
 #pragma GCC unroll 8
   for (int64_t r = 0; r < rows; ++r) {

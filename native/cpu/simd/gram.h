@@ -51,6 +51,24 @@ void packPanels(int64_t begin, int64_t end, int64_t depth, const T* x, int64_t l
   }
 }
 
+// sum[r] += a[r] panel[k] over all k, with a[r] of row r, whose elements lie `along` apart and those of the next row `down` apart.
+template <class T, int64_t rows, int64_t vectors>
+[[gnu::always_inline]] inline void addProducts(int64_t depth, const T* a, int64_t down, int64_t along, const T* panel,
+                                               LanesOf<T> (&sum)[rows][vectors]) {
+  using V = LanesOf<T>;
+  for (int64_t k = 0; k < depth; ++k) {
+    V b[vectors];
+    for (int64_t v = 0; v < vectors; ++v) b[v] = load(panel + k * gramPanel<T> + v * width<T>);
+#pragma GCC unroll 8
+    for (int64_t r = 0; r < rows; ++r) {
+      V factor = broadcast(a[r * down + k * along]);
+      holdInRegister(factor);
+#pragma GCC unroll 3
+      for (int64_t v = 0; v < vectors; ++v) sum[r][v] = mulAdd(factor, b[v], sum[r][v]);
+    }
+  }
+}
+
 // A tile whose lower left corner is at row `row`, column `column` of C; what lies above the diagonal is not stored.
 template <class T, int64_t vectors>
 void gramTile(int64_t depth, const T* narrow, const T* wide, int64_t row, int64_t rows, int64_t column, T alpha, T beta,
@@ -61,21 +79,8 @@ void gramTile(int64_t depth, const T* narrow, const T* wide, int64_t row, int64_
     const T* const from = c + (row + r) * ldc + column;
     for (int64_t v = 0; v <= vectors; ++v) __builtin_prefetch(from + (v < vectors ? v * width<T> : vectors * width<T> - 1), 1);
   }
-  V sum[gramRows][vectors];
-  for (int64_t r = 0; r < gramRows; ++r) {
-    for (int64_t v = 0; v < vectors; ++v) sum[r][v] = V{};
-  }
-  for (int64_t k = 0; k < depth; ++k) {
-    V x[vectors];
-    for (int64_t v = 0; v < vectors; ++v) x[v] = load(wide + k * gramPanel<T> + v * width<T>);
-#pragma GCC unroll 8
-    for (int64_t r = 0; r < gramRows; ++r) {
-      V factor = broadcast(narrow[k * gramRows + r]);
-      holdInRegister(factor);
-#pragma GCC unroll 3
-      for (int64_t v = 0; v < vectors; ++v) sum[r][v] = mulAdd(factor, x[v], sum[r][v]);
-    }
-  }
+  V sum[gramRows][vectors] = {};
+  addProducts(depth, narrow, 1, gramRows, wide, sum);
   const V a = broadcast(alpha), b = broadcast(beta);
   if (rows == gramRows && column + vectors * width<T> <= row + 1 && beta != T(0)) {
     // A whole tile below the diagonal, the usual case: the sums go to C from the registers that they are in.
