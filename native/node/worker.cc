@@ -4,14 +4,12 @@
 #include <cstdlib>
 #include <utility>
 
-#include "core/threadPool.h"
-
 namespace natgrad {
 
 namespace {
 
-// All workers of the process. When it ends by process.exit, no environment is taken down, but the destructors of the thread pool and of
-// OpenBLAS run; the workers have to be stopped before those take away what they are using.
+// All workers of the process. When it ends by process.exit, no environment is taken down, but the destructors of OpenBLAS run; the workers
+// have to be stopped before those take away what they are using.
 class Workers {
  public:
   // Leaked, so that it outlives every destructor.
@@ -23,9 +21,6 @@ class Workers {
   void add(Worker* worker) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!hooked_) {
-      // What is made last is destroyed first: the pool has to be there before the handler is registered.
-      std::vector<Task> nothing(2, Task{1e9, [] {}});
-      runTasks(nothing, 2);
       std::atexit([] { all().stop(); });
       hooked_ = true;
     }
