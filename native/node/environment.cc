@@ -85,7 +85,7 @@ std::shared_ptr<Handed> Environment::submit(napi_value phases, const std::shared
   std::vector<Access> now, later;
   for (const Access& access : work.accesses) (access.copied ? now : later).push_back(access);
   leases_.check(env_, now);
-  leases_.checkOtherLanes(env_, lane, later);
+  leases_.check(env_, later, lane);
   if (lending) lending->refuse(later);
   Worker& worker = start(lane);
 

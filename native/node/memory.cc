@@ -48,15 +48,7 @@ void Leases::check(Napi::Env env, const Access& access, const std::string& path)
   }
 }
 
-void Leases::check(Napi::Env env, const std::vector<Access>& accesses) const {
-  for (const Lease& lease : leases_) {
-    for (const Access& access : accesses) {
-      if (lease.conflictsWith(access)) refuse(env, access.place.text(), lease);
-    }
-  }
-}
-
-void Leases::checkOtherLanes(Napi::Env env, Lane lane, const std::vector<Access>& accesses) const {
+void Leases::check(Napi::Env env, const std::vector<Access>& accesses, std::optional<Lane> lane) const {
   for (const Lease& lease : leases_) {
     if (lease.lane == lane) continue;
     for (const Access& access : accesses) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,9 +49,8 @@ class Leases {
   void releaseUpTo(Lane lane, uint64_t ticket);
   // Throws ERR_NATGRAD_BUFFER if the access, of the argument at `path`, would race with leased memory.
   void check(Napi::Env env, const Access& access, const std::string& path) const;
-  void check(Napi::Env env, const std::vector<Access>& accesses) const;
-  // The same for accesses by work that is submitted to this lane.
-  void checkOtherLanes(Napi::Env env, Lane lane, const std::vector<Access>& accesses) const;
+  // The same for accesses at once or, given a lane, by work that is submitted to it.
+  void check(Napi::Env env, const std::vector<Access>& accesses, std::optional<Lane> lane = std::nullopt) const;
 
   bool empty() const { return leases_.empty(); }
 

@@ -1,4 +1,4 @@
-import type { ConvGeometry, FloatArray, Report } from '../linalg/jobs';
+import type { ConvGeometry, FloatArray, Job, Report } from '../linalg/jobs';
 import type { Phase } from './phases';
 
 /** `rows` vectors of `columns` elements. */
@@ -226,7 +226,7 @@ export interface CurvatureBlock {
    * What of `preconditionRows` the inputs alone determine, to be run before it. It leaves that out if it is then given the same inputs, and
    * the inverses are the same.
    */
-  beginRows?(inputs: Rows): Phase[];
+  beginRows?(inputs: Rows): Job;
 
   /** As `preconditionPhases`, given the rows whose product the gradients are. */
   preconditionRows?(rows: RowGradient, gradients: FloatArray[], directions: FloatArray[]): Phase[];

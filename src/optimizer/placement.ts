@@ -4,7 +4,6 @@
  * Weights live on the host, and what only meets them is computed there, so a device that fails cannot harm them.
  */
 import type { CurvatureBlock } from '../curvature/block';
-import type { Phase } from '../curvature/phases';
 import { NatgradError } from '../errors';
 import { cudaKernels } from '../linalg/cuda';
 import { crowded } from '../linalg/deviceRoom';
@@ -121,10 +120,9 @@ export class Placement {
    * Hands jobs to another thread, which nothing long keeps busy, or returns null where a device computes: it would have to be waited for
    * anyway.
    */
-  submitSoon(phases: Phase[]): Submitted | null {
+  submitSoon(phases: Job[][]): Submitted | null {
     if (this.residence !== null) return null;
-    const jobs = phases.map((phase) => phase.jobs);
-    const work = { pending: this.active.submit(jobs, { soon: true }), onDevice: false };
+    const work = { pending: this.active.submit(phases, { soon: true }), onDevice: false };
     this.inFlight.push(work);
     return {
       wait: () => {

@@ -7,6 +7,7 @@ import type * as tf from '@tensorflow/tfjs';
 
 import type { CurvatureBlock, RowGradient, Rows } from '../curvature/block';
 import { allocate } from '../curvature/shared/factor';
+import { layRows } from '../curvature/shared/rowCopies';
 import type { Host } from '../host/host';
 import type { ResolvedConfig } from './config';
 import type { Placement, Submitted } from './placement';
@@ -54,12 +55,8 @@ export class RowGradients {
       const width = inputSize + variables.length - 1;
       const inputs = this.room(previous?.rows.inputs, rows, width);
       const outputGradients = this.room(previous?.rows.outputGradients, rows, outputSize);
-      const values = host.read(activation!);
-      if (width > inputSize) inputs.data.fill(1);
-      for (let r = 0; r < rows; r++) {
-        inputs.data.set(values.subarray(r * inputSize, (r + 1) * inputSize), r * width);
-      }
-      const begun = early && block.ready ? this.placement.submitSoon(block.beginRows!(inputs)) : null;
+      layRows(host.read(activation!), inputSize, inputs);
+      const begun = early && block.ready ? this.placement.submitSoon([[block.beginRows!(inputs)]]) : null;
       this.kept.set(block, {
         rows: { inputs, outputGradients },
         variables,
@@ -108,10 +105,11 @@ export class RowGradients {
     return isUsable ? kept.rows : { ...kept.rows, inputs: { ...kept.rows.inputs } };
   }
 
-  /** Rows with the array of the previous batch if it has the length. */
+  /** Rows of ones, or with the array of the previous batch if it has the length: its last column is that of the bias then too. */
   private room(previous: Rows | undefined, rows: number, columns: number): Rows {
     const length = rows * columns;
-    const data = previous?.data.length === length ? previous.data : allocate(this.config.precision, length);
+    const data =
+      previous?.data.length === length ? previous.data : allocate(this.config.precision, length).fill(1);
     return { data, rows, columns };
   }
 }

@@ -57,14 +57,8 @@ export class InputFactoredBlock implements CurvatureBlock {
   }
 
   updatePhases([{ activations }]: Statistics[], { decay, scale }: AverageStep): Phase[] {
-    return [
-      {
-        jobs: this.input.updateJobs(activations!, this.bias, {
-          decay,
-          scale: scale / totalWeight(activations!),
-        }),
-      },
-    ];
+    const average = { decay, scale: scale / totalWeight(activations!) };
+    return [{ jobs: this.input.updateJobs(activations!, this.bias, average) }];
   }
 
   refreshPhases(lambda: number): Phase[] {
@@ -97,7 +91,7 @@ export class InputFactoredBlock implements CurvatureBlock {
     return rowsArePreferable(rows, input.size, outputSize, false);
   }
 
-  beginRows(inputs: Rows): Phase[] {
+  beginRows(inputs: Rows): Job {
     return this.rowProduct.begin(inputs, this.input.inverse);
   }
 

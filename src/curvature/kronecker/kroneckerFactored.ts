@@ -16,7 +16,7 @@
  * The rule of kfac-jax for k factors, which scales every factor to a mean diagonal of 1 before it adds lambda^(1/k) over their common
  * scale, is this one for k = 2. `eigenbasis.ts` adds lambda to the product itself.
  */
-import type { FloatArray, Report } from '../../linalg/jobs';
+import type { FloatArray, Job, Report } from '../../linalg/jobs';
 import {
   type AverageStep,
   type BlockShape,
@@ -146,7 +146,7 @@ export class KroneckerFactoredBlock implements CurvatureBlock, KroneckerMoments 
     return rowsArePreferable(rows, input.size, output.size);
   }
 
-  beginRows(inputs: Rows): Phase[] {
+  beginRows(inputs: Rows): Job {
     return this.rowProduct.begin(inputs, this.input.inverse);
   }
 

@@ -36,8 +36,7 @@ function averagePhases(
     const average = { decay: pass === 0 ? decay : 1, scale: share };
     return { jobs: output.updateJobs(outputGradients!.map(gradientRows), false, average) };
   });
-  phases[0].jobs.push(
-    ...input.updateJobs(activations!, bias, { decay, scale: scale / totalWeight(activations!) }),
-  );
+  const average = { decay, scale: scale / totalWeight(activations!) };
+  phases[0].jobs.push(...input.updateJobs(activations!, bias, average));
   return phases;
 }

@@ -41,10 +41,10 @@ export class RowProduct {
   }
 
   /** Computes X~ A^-1, which the inputs alone determine, for the next `phases` to use. */
-  begin(inputs: Rows, inverseA: FloatArray): Phase[] {
+  begin(inputs: Rows, inverseA: FloatArray): ProductJob {
     const job = this.left(inputs, inverseA);
     this.begun = { inputs, job };
-    return [{ jobs: [job] }];
+    return job;
   }
 
   /**

@@ -5,10 +5,16 @@ import type { Activation, Rows } from '../block';
 /** The rows as a new array, with a 1 appended to each if `homogeneous`. */
 export function copyRows({ data, rows, columns }: Rows, homogeneous = false): Rows {
   if (!homogeneous) return { data: data.slice(0, rows * columns), rows, columns };
-  const size = columns + 1;
-  const copy = like(data, rows * size).fill(1);
-  for (let r = 0; r < rows; r++) copy.set(data.subarray(r * columns, (r + 1) * columns), r * size);
-  return { data: copy, rows, columns: size };
+  const copy = { data: like(data, rows * (columns + 1)).fill(1), rows, columns: columns + 1 };
+  layRows(data, columns, copy);
+  return copy;
+}
+
+/** Lays rows of so many columns over the first columns of others; what these have beyond stays as it is. */
+export function layRows(from: FloatArray, columns: number, to: Rows): void {
+  for (let r = 0; r < to.rows; r++) {
+    to.data.set(from.subarray(r * columns, (r + 1) * columns), r * to.columns);
+  }
 }
 
 /** An array of so many ones, in the dtype of another. */

@@ -97,16 +97,16 @@ test('what was begun with the inputs is left out, if inputs and inverse are stil
   const whole = rest(rowGradient);
   expect(whole.jobs).toBe(2);
 
-  runPhases(kernel, block.beginRows(rowGradient.inputs));
+  kernel.run([[block.beginRows(rowGradient.inputs)]]);
   expect(rest(rowGradient)).toEqual({ ...whole, jobs: 1 });
   // Once only.
   expect(rest(rowGradient)).toEqual(whole);
 
   const others = { ...rowGradient, inputs: { ...rowGradient.inputs } };
-  runPhases(kernel, block.beginRows(others.inputs));
+  kernel.run([[block.beginRows(others.inputs)]]);
   expect(rest(rowGradient)).toEqual(whole);
 
-  runPhases(kernel, block.beginRows(rowGradient.inputs));
+  kernel.run([[block.beginRows(rowGradient.inputs)]]);
   refresh(kernel, block, 0.01);
   expect(rest(rowGradient)).toEqual(whole);
 });
